@@ -1,0 +1,88 @@
+"""Names that more than one part must spell alike: API group, labels, annotations, enumerations, file names."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+GROUP: Final = "pointsman.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+PROVIDERS: Final = "modelproviders"
+ROUTES: Final = "modelroutes"
+
+FIELD_MANAGER: Final = "pointsman"
+MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+PROVIDER_LABEL: Final = f"{GROUP}/provider"
+GATEWAY_LABEL: Final = f"{GROUP}/gateway"  # "true" on every Pod that runs a gateway
+MODE_ANNOTATION: Final = f"{GROUP}/mode"  # on a Namespace: Merge or Replace
+NUDGE_ANNOTATION: Final = f"{GROUP}/routing-hash"  # on gateway Pods, so that the kubelet syncs their mounts at once
+
+ROUTING_CONFIGMAP: Final = "pointsman-routing"
+ROUTING_FILE: Final = "routing.json"
+OPENCLAW_FILE: Final = "openclaw.json"
+CREDENTIALS_SECRET: Final = "pointsman-credentials"  # noqa: S105 - the name of a Secret, not one
+
+GATEWAY_PORT: Final = 8080
+LOCAL_LISTEN: Final = "127.0.0.1:4180"  # none of the ports on which local servers usually listen
+
+# Where the servers of the seeds listen when nobody said otherwise; `pointsman up` without a PATH looks there.
+USUAL_PORTS: Final = {
+    "LMStudio": 1234,
+    "Ollama": 11434,
+    "VLLM": 8000,
+    "LlamaCpp": 8080,
+    "LiteLLM": 4000,
+    "SGLang": 30000,
+}
+
+
+class ProviderType(StrEnum):
+    """What kind of server a provider is: decides probe, authentication, how context is read, default dialects."""
+
+    VLLM = "VLLM"
+    SGLANG = "SGLang"
+    LLAMACPP = "LlamaCpp"
+    LMSTUDIO = "LMStudio"
+    OLLAMA = "Ollama"
+    LITELLM = "LiteLLM"
+    OPENROUTER = "OpenRouter"
+    OPENAI = "OpenAI"
+    ANTHROPIC = "Anthropic"
+    OPENAI_COMPATIBLE = "OpenAICompatible"
+
+
+class Dialect(StrEnum):
+    """The wire formats, by the names that OpenClaw users know."""
+
+    CHAT = "openai-completions"
+    RESPONSES = "openai-responses"
+    MESSAGES = "anthropic-messages"
+
+
+class Location(StrEnum):
+    """Where a provider's data goes, from nearest to furthest."""
+
+    IN_CLUSTER = "InCluster"
+    ON_PREMISES = "OnPremises"
+    EXTERNAL = "External"
+
+
+class FailoverReason(StrEnum):
+    """Why an attempt may move on to the next target (`policy.failover.on`)."""
+
+    CONNECT_FAILURE = "ConnectFailure"
+    TIMEOUT = "Timeout"
+    SERVER_ERROR = "ServerError"
+    RATE_LIMITED = "RateLimited"
+    AUTHENTICATION = "Authentication"
+    MODEL_NOT_FOUND = "ModelNotFound"
+    CONTEXT_LENGTH_EXCEEDED = "ContextLengthExceeded"
+    INVALID_RESPONSE = "InvalidResponse"
+
+
+class Mode(StrEnum):
+    """Whether every provider's models are reachable as `provider/model` beside the routes."""
+
+    MERGE = "Merge"
+    REPLACE = "Replace"

@@ -1,0 +1,185 @@
+"""The contract between operator and gateway: one routing table a namespace, as `routing.json`.
+
+The operator (or `pointsman up`) writes it, the gateway reads it, and nothing else ties them. Nothing of Kubernetes
+is in it. A reader refuses another SCHEMA and keeps the table it has; unknown fields are ignored, so that a field can
+be added without a new SCHEMA as long as an old gateway may ignore it. Secrets are not in it: `Provider.credential`
+names a file in the mounted credentials folder.
+
+All durations are seconds, all windows tokens, all prices USD per million tokens.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Final
+
+import msgspec
+
+SCHEMA: Final = 1
+
+
+class TableError(ValueError):
+    """A routing table that cannot be used; the text says what is wrong and where."""
+
+
+class Struct(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Immutable; camelCase on the wire; what is at its default is left out."""
+
+
+class Tls(Struct, frozen=True):
+    """How a provider's certificate is verified; the system's authorities unless `ca_bundle` (PEM) is given."""
+
+    ca_bundle: str = ""
+    server_name: str = ""
+    insecure_skip_verify: bool = False
+
+
+class Model(Struct, frozen=True):
+    """A model at a provider, under the name that the provider knows."""
+
+    id: str
+    name: str = ""
+    context_window: int = 0  # tokens; 0: unknown
+    max_tokens: int = 0  # 0: unknown
+    input: tuple[str, ...] = ("text",)
+    reasoning: bool = False
+    cost: dict[str, float] = {}
+    compat: dict[str, Any] = {}  # OpenClaw's keys, as written
+
+
+class Provider(Struct, frozen=True):
+    """A place that serves models.
+
+    `base_url` has no trailing slash and no `/v1`: the path of a dialect is appended to it. `addresses` (host:port) are
+    replicas that replace its host when there are any. `state` is what the last probes said: Up, Down or Unknown.
+    """
+
+    name: str
+    type: str
+    base_url: str
+    api: tuple[str, ...]  # names.Dialect, preferred first
+    auth: str = "None"  # None, Bearer, XApiKey
+    credential: str = ""  # file name in the credentials folder; "": none
+    headers: dict[str, str] = {}
+    tls: Tls | None = None
+    location: str = "External"
+    region: str = ""
+    native: bool = False  # the vendor itself: requests keep their vendor-only fields
+    state: str = "Unknown"
+    reason: str = ""  # why it is not Up
+    suspended: bool = False
+    models: tuple[Model, ...] = ()
+
+
+class Target(Struct, frozen=True):
+    """One place in a route's chain. `skip`, decided when rendering, says why it must not be tried; "": it may."""
+
+    provider: str
+    model: str
+    skip: str = ""
+
+
+class Timeouts(Struct, frozen=True):
+    """Seconds for each phase of an attempt; `total` is for the request with all its attempts."""
+
+    connect: float = 2.0
+    first_token: float = 10.0
+    stall: float = 15.0
+    total: float = 600.0
+
+
+class Breaker(Struct, frozen=True):
+    """A target that failed `consecutive_failures` times is left alone for `open_seconds`, doubled each time to 300."""
+
+    consecutive_failures: int = 1
+    open_seconds: float = 5.0
+
+
+class Fence(Struct, frozen=True):
+    """Where a request may go. Empty tuples allow all."""
+
+    locations: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+
+
+class Policy(Struct, frozen=True):
+    """What a route does when a target fails. `failover_on` holds names.FailoverReason values."""
+
+    failover_on: tuple[str, ...] = (
+        "ConnectFailure", "Timeout", "ServerError", "RateLimited", "Authentication", "ModelNotFound",
+        "ContextLengthExceeded", "InvalidResponse",
+    )  # fmt: skip
+    max_attempts: int = 0  # 0: every target once
+    timeouts: Timeouts = Timeouts()
+    breaker: Breaker = Breaker()
+    fence: Fence = Fence()
+
+
+class Route(Struct, frozen=True):
+    """A name that clients ask for, and the chain behind it, primary first."""
+
+    name: str
+    model_name: str
+    aliases: tuple[str, ...] = ()
+    targets: tuple[Target, ...] = ()
+    policy: Policy = Policy()
+
+
+class RoutingTable(Struct, frozen=True, omit_defaults=False):
+    """All routes and providers of one namespace. `hash` is over everything else."""
+
+    schema: int = SCHEMA
+    hash: str = ""
+    namespace: str = "default"
+    mode: str = "Merge"
+    providers: tuple[Provider, ...] = ()
+    routes: tuple[Route, ...] = ()
+
+
+class _Header(Struct, frozen=True):
+    schema: int
+    hash: str
+
+
+_ENCODER = msgspec.json.Encoder(order="sorted")
+_DECODER = msgspec.json.Decoder(RoutingTable)
+
+
+def seal(table: RoutingTable) -> RoutingTable:
+    """The same table with the hash of its content."""
+    return msgspec.structs.replace(table, hash=_hash(_ENCODER.encode(table)))
+
+
+def dump(table: RoutingTable) -> bytes:
+    """Canonical JSON, indented for people, ending in a newline: equal tables give equal bytes."""
+    return msgspec.json.format(_ENCODER.encode(seal(table)), indent=1) + b"\n"
+
+
+def load(text: bytes) -> RoutingTable:
+    """Read and check a table; TableError says what is wrong, at which path."""
+    try:
+        header = msgspec.json.decode(text, type=_Header)
+        if header.schema != SCHEMA:
+            raise TableError(f"routing table: schema {header.schema}, this release reads {SCHEMA}: update both")
+        if header.hash != _hash(text):
+            raise TableError(f"routing table: hash {header.hash!r} does not match the content: a torn or edited file")
+        table = _DECODER.decode(text)
+    except msgspec.MsgspecError as error:
+        raise TableError(f"routing table: {error}") from error
+    _check_references(table)
+    return table
+
+
+def _hash(text: bytes) -> str:
+    # Over the JSON as written, not over what this release knows of it: a newer writer's extra fields count too.
+    content = msgspec.json.decode(text)
+    content.pop("hash", None)
+    return hashlib.sha256(_ENCODER.encode(content)).hexdigest()[:16]
+
+
+def _check_references(table: RoutingTable) -> None:
+    known = {provider.name for provider in table.providers}
+    for i, route in enumerate(table.routes):
+        for j, target in enumerate(route.targets):
+            if target.provider not in known:
+                raise TableError(f"routing table: routes[{i}].targets[{j}].provider: no provider {target.provider!r}")
