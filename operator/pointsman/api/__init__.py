@@ -1,0 +1,1 @@
+"""The two kinds as pydantic models, and the CustomResourceDefinitions made from them."""

@@ -1,0 +1,1 @@
+"""Decides for the cluster: pure functions of a World. The shells `controller` and `local` gather it and act."""

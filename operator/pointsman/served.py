@@ -1,0 +1,69 @@
+"""What a server says of itself: the answers of a probe, and what was read from them. Plain data and pure reading."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """What the last probes of a provider, after thresholds, amount to."""
+
+    UP = "Up"
+    DOWN = "Down"
+    UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A server's answer to one GET. `status` 0: none came, and `error` says why (a reason of Finding)."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = ""
+    error: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A model that a server lists. Tokens, 0: not told. `loaded` None: not told."""
+
+    id: str
+    name: str = ""
+    context_window: int = 0
+    max_tokens: int = 0
+    input: tuple[str, ...] = ()
+    reasoning: bool | None = None
+    loaded: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one probe found. `reason` is CamelCase and stable, "" when all is well; `message` is for people.
+
+    Reasons: ConnectionRefused, DNSFailure, TLSFailure, Timeout, ConnectionReset, Unauthorized, Forbidden,
+    QuotaExceeded, RateLimited, NotFound, ServerError, ModelLoading, NotOpenAICompatible, UnexpectedStatus.
+    """
+
+    ok: bool
+    reason: str = ""
+    message: str = ""
+    models: tuple[ServedModel, ...] = ()
+    credentials_valid: bool | None = None  # None: the probe could not tell
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """A provider's standing after its last probe. Times are seconds of the caller's clock."""
+
+    state: State = State.UNKNOWN
+    reason: str = "NotProbedYet"
+    message: str = "no probe has ended yet"
+    models: tuple[ServedModel, ...] = ()  # kept from the last success for the same endpoint and credentials
+    models_known: bool = False  # a list was read at least once
+    credentials_valid: bool | None = None
+    failures: int = 0  # in a row
+    successes: int = 0  # in a row
+    last_ok: float = field(default=0.0, compare=False)
+    latency: float = field(default=0.0, compare=False)
