@@ -1,9 +1,15 @@
-"""What a server says of itself: the answers of a probe, and what was read from them. Plain data and pure reading."""
+"""What a server says of itself: the answers of a probe, and what was read from them. Plain data."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from pointsman.names import Dialect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 
 class State(StrEnum):
@@ -67,3 +73,20 @@ class Probed:
     successes: int = 0  # in a row
     last_ok: float = field(default=0.0, compare=False)
     latency: float = field(default=0.0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of server: what `engines` and `vendors` hold one of per file.
+
+    `paths` are asked with GET, relative to the base URL without /v1, the decisive one (the model list) first; a path
+    that is not there is no failure unless it is the first. `read` turns the answers, by path, into a Finding.
+    """
+
+    read: Callable[[Mapping[str, Answer]], Finding]
+    paths: tuple[str, ...] = ("/v1/models",)
+    auth: str = "Bearer"  # or XApiKey: x-api-key and anthropic-version
+    api: tuple[Dialect, ...] = (Dialect.CHAT,)  # native dialects when the object does not say
+    native: bool = False  # the vendor itself: requests keep vendor-only fields
+    hosted: bool = False  # probed seldom, never with a completion
+    base_url: str = ""  # where it is when the object does not say (hosted vendors)

@@ -78,13 +78,17 @@ class Policy(Model):
 
 _RULES = cel(
     (
-        "!has(self.fallbacks) || "
-        "self.fallbacks.all(f, f.provider != self.primary.provider || f.model != self.primary.model)",
+        (
+            "!has(self.fallbacks) || "
+            "self.fallbacks.all(f, f.provider != self.primary.provider || f.model != self.primary.model)"
+        ),
         "fallbacks must not repeat primary",
     ),
     (
-        "!has(self.fallbacks) || self.fallbacks.all(f, "
-        "self.fallbacks.exists_one(g, g.provider == f.provider && g.model == f.model))",
+        (
+            "!has(self.fallbacks) || self.fallbacks.all(f, "
+            "self.fallbacks.exists_one(g, g.provider == f.provider && g.model == f.model))"
+        ),
         "fallbacks must not repeat a target",
     ),
     ("!has(self.aliases) || !(self.modelName in self.aliases)", "aliases must not repeat modelName"),

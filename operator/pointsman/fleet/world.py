@@ -5,16 +5,19 @@ A World is a snapshot: a shell makes a new one for each decision. Nothing is ren
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
 from pointsman.api.provider import ModelProviderSpec
 from pointsman.api.route import ModelRouteSpec
 from pointsman.names import Mode
-from pointsman.served import Probed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pointsman.served import Probed
 
 Json = dict[str, Any]
 _Spec = TypeVar("_Spec", ModelProviderSpec, ModelRouteSpec)
@@ -135,6 +138,6 @@ def _read(model: type[_Spec], body: Json) -> tuple[_Spec | None, str]:
     try:
         return model.model_validate(body.get("spec") or {}), ""
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        first: Json = dict(error.errors(include_url=False)[0])
         path = ".".join(str(part) for part in ("spec", *first["loc"]))
         return None, f"{path}: {first['msg']}"
