@@ -1,0 +1,58 @@
+# Two commands matter: `make demo` runs the main job, `make test` passes the tests. Both set up what they need.
+# Only git, make and Python 3.11 or later are assumed; all else is pinned and comes from package registries.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.8
+STAMP := $(VENV)/.stamp
+export PYTHONPATH := operator:tests
+export PYTHONUNBUFFERED := 1
+
+.PHONY: help setup demo test test-fast lint format bench crds manifests lock clean
+
+help:  ## Say what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -ts "$$(printf '\t')"
+
+setup: $(STAMP)  ## Fill .venv with everything pinned in requirements.lock
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(f"Pointsman needs Python 3.11 or later, this is {v[0]}.{v[1]}: make PYTHON=python3.12 ..." if v < (3, 11) else 0)'
+	@echo "setup: filling $(VENV) from requirements.lock"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(STAMP)  ## Watch two real backends, one killed in the middle of it: no request fails
+	@$(BIN)/python demo/demo.py
+
+test: lint  ## Everything: linters, unit tests, real servers, the real control plane, the real node
+	@$(BIN)/python -m testbed prepare
+	@$(BIN)/python -m pytest
+
+test-fast: $(STAMP)  ## The tests that need neither control plane nor node
+	@$(BIN)/python -m pytest -m "not cluster and not node"
+
+lint: $(STAMP)  ## ruff, mypy strict, import-linter
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache | tail -n 3
+
+format: $(STAMP)
+	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
+
+bench: $(STAMP)  ## The figures: gateway beside nginx, operator with 500 providers
+	@$(BIN)/python bench/gateway.py
+	@$(BIN)/python bench/operator.py
+
+crds: $(STAMP)  ## Write crds/ and the chart's copy from the models
+	@$(BIN)/python -m pointsman.api.crd crds charts/pointsman/files/crds
+
+lock: $(STAMP)  ## Pin anew what pyproject.toml asks for
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	  --all-extras --group dev pyproject.toml --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
