@@ -1,0 +1,139 @@
+"""The command line, and the only place where the parts are put together."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from pointsman import __version__
+from pointsman.names import LOCAL_LISTEN, ROUTING_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+Command = "Callable[[argparse.Namespace], int]"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status is 0, 1 for a failure that was told, 2 for a wrong call."""
+    arguments = parser().parse_args(argv)
+    run: Callable[[argparse.Namespace], int] = arguments.run
+    try:
+        return run(arguments)
+    except ModuleNotFoundError as error:
+        extra = "operator" if arguments.command == "operator" else "local"
+        print(f"pointsman {arguments.command}: {error}: install 'pointsman[{extra}]'", file=sys.stderr)  # noqa: T201
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's grammar."""
+    root = argparse.ArgumentParser(prog="pointsman", description="Keeps answers coming from large language models.")
+    root.add_argument("--version", action="version", version=f"pointsman {__version__}")
+    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_operator(commands.add_parser("operator", help="watch ModelProviders and ModelRoutes of a cluster"))
+    _add_gateway(commands.add_parser("gateway", help="serve clients from a routing table"))
+    _add_up(commands.add_parser("up", help="do both without a cluster, from files or from servers found running"))
+    _add_render(commands.add_parser("render", help="print the routing table that PATH makes"))
+    _add_explain(commands.add_parser("explain", help="print who would answer for MODEL, and why"))
+    return root
+
+
+def _add_operator(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--namespace", action="append", default=[], metavar="NAME", help="repeatable; else all")
+    command.add_argument("--resync", type=float, default=300.0, metavar="SECONDS", help="between full listings")
+    command.add_argument("--metrics-port", type=int, default=9090)
+    command.add_argument("--health-port", type=int, default=8081)
+    command.add_argument("--gateway-service", default="pointsman-gateway", metavar="NAME")
+    command.add_argument("--kubeconfig", metavar="FILE", help="else the Pod's service account or $KUBECONFIG")
+    command.set_defaults(run=_operator)
+
+
+def _add_gateway(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--listen", default=LOCAL_LISTEN, metavar="HOST:PORT")
+    command.add_argument("--table", default=ROUTING_FILE, metavar="FILE", help="the routing table; reloaded on change")
+    command.add_argument("--credentials", metavar="DIR", help="a file for each provider that needs a key")
+    command.add_argument("--grace", type=float, default=30.0, metavar="SECONDS", help="for streams after SIGTERM")
+    command.add_argument("--max-body", type=int, default=32 << 20, metavar="BYTES", help="of a request")
+    command.add_argument("--workers", type=int, default=1, metavar="N", help="processes that share the port")
+    command.set_defaults(run=_gateway)
+
+
+def _add_up(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "paths", nargs="*", metavar="PATH", help="YAML objects, an OpenClaw json5, or folders; none: look for servers"
+    )
+    command.add_argument("--listen", default=LOCAL_LISTEN, metavar="HOST:PORT")
+    command.add_argument("--state", metavar="DIR", help="where table and keys are written; else a temporary folder")
+    command.set_defaults(run=_up)
+
+
+def _add_render(command: argparse.ArgumentParser) -> None:
+    command.add_argument("paths", nargs="+", metavar="PATH")
+    command.add_argument("--probe", action="store_true", help="ask the servers first; else no network is used")
+    command.set_defaults(run=_render)
+
+
+def _add_explain(command: argparse.ArgumentParser) -> None:
+    command.add_argument("paths", nargs="+", metavar="PATH")
+    command.add_argument("model", metavar="MODEL", help="as a client would ask for it")
+    command.add_argument("--probe", action="store_true", help="ask the servers first; else no network is used")
+    command.set_defaults(run=_explain)
+
+
+# Each command imports its shell only when it runs: the gateway's image holds neither kopf nor pydantic.
+
+
+def _operator(arguments: argparse.Namespace) -> int:
+    from pointsman.controller import operator  # noqa: PLC0415
+
+    return operator.run(
+        operator.Options(
+            namespaces=tuple(arguments.namespace),
+            resync_seconds=arguments.resync,
+            metrics_port=arguments.metrics_port,
+            health_port=arguments.health_port,
+            gateway_service=arguments.gateway_service,
+            kubeconfig=arguments.kubeconfig,
+        )
+    )
+
+
+def _gateway(arguments: argparse.Namespace) -> int:
+    from pointsman.gateway import server  # noqa: PLC0415
+
+    return server.main(
+        server.Options(
+            listen=arguments.listen,
+            table=arguments.table,
+            credentials=arguments.credentials,
+            grace=arguments.grace,
+            max_body=arguments.max_body,
+            workers=arguments.workers,
+        )
+    )
+
+
+def _up(arguments: argparse.Namespace) -> int:
+    from pointsman.local import up  # noqa: PLC0415
+
+    return up.run(up.Options(paths=tuple(arguments.paths), listen=arguments.listen, state=arguments.state))
+
+
+def _render(arguments: argparse.Namespace) -> int:
+    from pointsman.local import show  # noqa: PLC0415
+
+    return show.render(arguments.paths, probe=arguments.probe)
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    from pointsman.local import show  # noqa: PLC0415
+
+    return show.explain(arguments.paths, arguments.model, probe=arguments.probe)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

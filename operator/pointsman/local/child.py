@@ -1,0 +1,57 @@
+"""The gateway as a child process: started, kept running, stopped gracefully."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+    from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+_BACKOFF_MAX = 30.0
+_GRACE = 35.0  # a little more than the gateway takes for its streams
+
+
+class GatewayChild:
+    """`pointsman gateway` on a table in `folder`. It runs as in a cluster: it knows nothing but files."""
+
+    def __init__(self, listen: str, table: Path, credentials: Path) -> None:
+        self._command = [
+            sys.executable, "-m", "pointsman", "gateway",
+            "--listen", listen, "--table", str(table), "--credentials", str(credentials),
+        ]  # fmt: skip
+        self._process: Process | None = None
+
+    async def keep_running(self) -> None:
+        """Start the gateway again whenever it ends; a wrong call (exit status 2) ends us too."""
+        failures = 0
+        while True:
+            self._process = await asyncio.create_subprocess_exec(*self._command, start_new_session=True)
+            started = asyncio.get_running_loop().time()
+            status = await self._process.wait()
+            if status == 2:
+                raise RuntimeError("the gateway refused its arguments; see above")
+            failures = 0 if asyncio.get_running_loop().time() - started > _BACKOFF_MAX else failures + 1
+            delay = min(0.2 * 2**failures, _BACKOFF_MAX)
+            log.error("the gateway ended with status %s; starting it again in %.1f s", status, delay)
+            await asyncio.sleep(delay)
+
+    async def stop(self) -> None:
+        """SIGTERM lets streams end; SIGKILL follows if they do not."""
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+            try:
+                await asyncio.wait_for(process.wait(), _GRACE)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
