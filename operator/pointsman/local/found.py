@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from pointsman.names import API_VERSION, USUAL_PORTS
@@ -31,7 +32,11 @@ def objects(found: Mapping[str, tuple[ServedModel, ...]]) -> list[Json]:
             if i == 0:
                 default.append(target)
     routes = [route("default", "default", default)] if default else []
-    routes += [route(f"model-{slug(name)}", name, chain) for name, chain in chains.items() if name != "default"]
+    taken: Counter[str] = Counter()
+    for name, chain in chains.items():
+        if name != "default":
+            taken[slug(name)] += 1
+            routes.append(route(f"model-{slug(name)}-{taken[slug(name)]}", name, chain))
     return [provider(kind) for kind in USUAL_PORTS if kind in found] + routes
 
 
