@@ -74,6 +74,9 @@ def _walk(node: Any, defs: dict[str, Any], path: str) -> Any:
     if bad := _NOT_STRUCTURAL & node.keys():
         raise TypeError(f"{path}: {sorted(bad)} is not structural: use one object with optional members and a CEL rule")
     out = {key: value for key, value in node.items() if key not in _DROPPED and key not in ("properties", "items")}
+    for exclusive, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
+        if exclusive in out:  # a number in JSON Schema, a flag beside the bound in OpenAPI 3.0
+            out[bound], out[exclusive] = out[exclusive], True
     return out | _children(node, defs, path)
 
 
