@@ -29,11 +29,12 @@ def cached(name: str, key: Iterable[str | bytes], build: Callable[[Path], None])
     Whatever `build` raises comes through, and leaves nothing behind. Parallel callers build once: the others wait.
     """
     folder = root() / f"{name}-{digest(key)}"
-    if folder.is_dir():
-        return folder
-    with _locked(name):
-        if not folder.is_dir():
-            _fill(folder, build)
+    if not folder.is_dir():
+        with _locked(name):
+            if not folder.is_dir():
+                _fill(folder, build)
+                _drop_unused(name)
+    os.utime(folder)
     return folder
 
 
@@ -70,6 +71,13 @@ def progress(what: str, every: float = 10.0) -> Iterator[None]:
 def say(line: str) -> None:
     sys.stderr.write(f"testbed: {line}\n")
     sys.stderr.flush()
+
+
+def _drop_unused(name: str) -> None:
+    """Remove what `name` was for other keys, if nobody asked for it in two weeks: sources change, and disks fill up."""
+    for folder in root().glob(f"{name}-{'[0-9a-f]' * 16}"):
+        if folder.stat().st_mtime < time.time() - 14 * 24 * 3600:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _fill(folder: Path, build: Callable[[Path], None]) -> None:

@@ -1,6 +1,8 @@
 """The cache builds once, and a failed build leaves nothing behind."""
 
+import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,18 @@ def test_a_failed_build_leaves_nothing_and_is_tried_again(tmp_path: Path) -> Non
         cache.cached("thing", ["1"], fail)
     assert [entry.name for entry in tmp_path.iterdir()] == ["locks"]
     assert cache.cached("thing", ["1"], lambda _: None).is_dir()
+
+
+def test_what_nobody_asks_for_any_more_goes_with_the_next_build() -> None:
+    """Only folders of the same name, and only those unused for two weeks."""
+    old, other = (cache.cached(name, ["old"], lambda _: None) for name in ("thing", "thing-two"))
+    long_ago = time.time() - 30 * 24 * 3600
+    for folder in (old, other):
+        os.utime(folder, (long_ago, long_ago))
+    used = cache.cached("thing", ["used"], lambda _: None)
+    assert not old.exists()
+    assert used.exists()
+    assert other.exists()
 
 
 def test_the_place_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
