@@ -11,7 +11,10 @@ from pointsman.api.schema import LIST_SET, Model, list_map
 
 DnsName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
 LabelName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
-ModelId = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\s]+$")]
+# What models are called. No control characters, since names go into headers and logs; single spaces inside are fine:
+# servers and OpenClaw's aliases ("MiniMax Local") have them.
+SPOKEN = r"^[^\s\x00-\x1f\x7f]+( [^\s\x00-\x1f\x7f]+)*$"
+ModelId = Annotated[str, Field(min_length=1, max_length=256, pattern=SPOKEN)]
 ShortText = Annotated[str, Field(max_length=1024)]
 Duration = Annotated[
     str,

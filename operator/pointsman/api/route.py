@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pointsman.api.fields import Conditions, Duration, Generation, LabelName, ModelId
+from pointsman.api.fields import SPOKEN, Conditions, Duration, Generation, LabelName, ModelId
 from pointsman.api.schema import LIST_ATOMIC, LIST_SET, Model, cel
 from pointsman.names import FailoverReason, Location
 
-Name = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\s]+$")]
+Name = Annotated[str, Field(min_length=1, max_length=128, pattern=SPOKEN)]
 Region = Annotated[str, Field(min_length=1, max_length=63)]
 
 
@@ -24,7 +24,10 @@ class TargetRef(Model):
 class Failover(Model):
     """When and how often the next target is tried. `on` left out means: for every reason."""
 
-    on: Annotated[list[FailoverReason] | None, Field(max_length=8, json_schema_extra=LIST_SET)] = None
+    on: Annotated[
+        list[FailoverReason] | None,
+        Field(max_length=8, description='Write it "on": YAML reads a bare on as true', json_schema_extra=LIST_SET),
+    ] = None
     max_attempts: Annotated[int | None, Field(ge=1, le=16, json_schema_extra={"format": "int32"})] = None
 
 

@@ -1,0 +1,83 @@
+"""What a spec may say that this release does not make work. It is refused and named, never ignored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pointsman.api.provider import ModelProviderSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pointsman.api.route import ModelRouteSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A path under `spec` (`[]`: each item of a list) that does not work yet, but for the values that `works` tells."""
+
+    path: str
+    mend: str = "leave it out"
+    works: Callable[[Any], bool] = field(default=lambda _: False)
+
+
+def _one(value: Any) -> bool:
+    return bool(value == 1)
+
+
+COMPAT = ("requiresStringContent", "supportsTools", "supportsUsageInStreaming")
+
+PROVIDER = (
+    Gap("probe.mode", "use Models or None", lambda mode: mode in {"Models", "None"}),
+    Gap("limits.maxConcurrentRequests"),
+    Gap("limits.requestsPerMinute"),
+    Gap("limits.tokensPerMinute"),
+    Gap("deploy.model.source", "use hf://ORG/NAME", lambda source: source.startswith("hf://")),
+    Gap("deploy.model.adapters"),
+    Gap("deploy.parallelism.pipeline", "leave it out or say 1", _one),
+    Gap("deploy.parallelism.data", "leave it out or say 1, and use replicas", _one),
+    Gap("deploy.engine.envFrom", "use env with valueFrom"),
+    Gap("deploy.topologySpreadConstraints", "use affinity"),
+    Gap("deploy.scaling", "leave it out and set replicas"),
+    Gap("deploy.rollout"),
+    Gap("deploy.cache"),
+    Gap("deploy.networkPolicy", "leave it out and apply a NetworkPolicy of your own"),
+    Gap("deploy.podTemplate"),
+    Gap("models[].compat", f"keep only {', '.join(COMPAT)}", lambda compat: not compat.keys() - set(COMPAT)),
+)
+
+ROUTE = (
+    Gap("policy.context"),
+    Gap("policy.requiredCapabilities"),
+    Gap("policy.returnToPrimary"),
+    Gap("policy.midStream", "leave it out or say Fail", lambda mode: mode == "Fail"),
+    Gap("policy.circuitBreaker.halfOpenRequests"),
+)
+
+
+def refusals(spec: ModelProviderSpec | ModelRouteSpec) -> list[str]:
+    """For each path that is set and does not work yet, the path and what to do; in the order of the table."""
+    gaps = PROVIDER if isinstance(spec, ModelProviderSpec) else ROUTE
+    content = spec.model_dump(by_alias=True, exclude_none=True)
+    return [text for gap in gaps for text in _refused(gap, content)]
+
+
+def _refused(gap: Gap, content: Any) -> Iterator[str]:
+    for path, value in _at(content, gap.path.split("."), "spec"):
+        if not gap.works(value):
+            yield f"{path} does not work in this release: {gap.mend}"
+
+
+def _at(node: Any, steps: list[str], path: str) -> Iterator[tuple[str, Any]]:
+    if not steps:
+        yield path, node
+        return
+    name = steps[0].removesuffix("[]")
+    if not isinstance(node, dict) or name not in node:
+        return
+    if name == steps[0]:
+        yield from _at(node[name], steps[1:], f"{path}.{name}")
+        return
+    for i, item in enumerate(node[name]):
+        yield from _at(item, steps[1:], f"{path}.{name}[{i}]")

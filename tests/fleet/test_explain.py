@@ -1,0 +1,76 @@
+"""What people are told of a model's name."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleet.strategies import WORLDS
+from fleet.worlds import deployed, down, endpoint, route, up, world
+from pointsman.fleet.explain import explain
+from pointsman.fleet.render import render
+from pointsman.fleet.world import World
+from pointsman.names import Mode
+
+FENCED = {"dataPolicy": {"allowedLocations": ["InCluster", "OnPremises"]}}
+PROVIDERS = [
+    deployed("qwen"),
+    endpoint("desk", dataPolicy={"location": "OnPremises"}),
+    endpoint("cloud"),
+    endpoint("asleep", dataPolicy={"location": "OnPremises"}, suspend=True),
+]
+ROUTES = [
+    route("assistant", "desk/m", "qwen/q", "cloud/c", "asleep/m", "gone/m", policy=FENCED, aliases=["Local"]),
+    route("bad", "desk/m", policy={"midStream": "Resume"}),
+]
+HOUSE = world(PROVIDERS, ROUTES, probes={"desk": down(), "qwen": up("q")})
+
+
+def told(model: str, of: World = HOUSE) -> str:
+    return explain(of, render(of), model)
+
+
+def test_the_whole_chain_with_each_targets_standing() -> None:
+    """Who is first, who is last because it is down, who is never tried and why."""
+    assert told("Local") == (
+        "assistant: route assistant, also called Local\n"
+        "  1. desk/m: tried last, after all that are not Down: Down (ConnectionRefused)\n"
+        "  2. qwen/q: tried first: Up\n"
+        "  3. cloud/c: never tried: LocationNotAllowed: provider cloud is External, "
+        "the route allows InCluster, OnPremises\n"
+        "  4. asleep/m: never tried: Suspended: provider asleep is suspended\n"
+        "  5. gone/m: never tried: ProviderNotFound: there is no provider gone, or it is being deleted\n"
+        "  fence: locations InCluster, OnPremises\n"
+    )
+    assert told("assistant") == told("Local")
+
+
+def test_a_providers_model_is_reached_directly_in_mode_merge_only() -> None:
+    """As provider/model, without a fallback."""
+    assert "1. qwen/q: tried first: Up" in told("qwen/q")
+    replace = world(PROVIDERS, ROUTES, probes={"qwen": up("q")}, mode=Mode.REPLACE)
+    assert "nobody answers to this name" in told("qwen/q", replace)
+
+
+def test_an_unknown_model_gets_close_matches() -> None:
+    """A slip of the pen is the usual cause; letters' case too."""
+    assert told("asistant").endswith("did you mean: assistant?\n")
+    assert "did you mean: Local" in told("lokal")
+    assert "there are no routes and no models" in told("x", world())
+
+
+def test_a_refused_route_says_why_it_does_not_answer() -> None:
+    """Rather than that it is unknown."""
+    assert told("bad").startswith("route bad is not used: NotImplemented: spec.policy.midStream ")
+
+
+def test_a_route_that_refuses_every_request_says_so() -> None:
+    """Nothing is left inside the fence."""
+    of = world([endpoint("cloud")], [route("r", "cloud/c", policy=FENCED)])
+    assert told("r", of).endswith("  no target may be tried: every request is refused\n")
+
+
+@given(WORLDS, st.one_of(st.sampled_from(["x", "y", "a/m"]), st.text(max_size=5)))
+def test_there_is_always_an_answer(of: World, model: str) -> None:
+    """For any world and any name."""
+    assert told(model, of).endswith("\n")

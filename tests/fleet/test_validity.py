@@ -1,0 +1,117 @@
+"""Unsound specs: each is refused with the path and how to mend it; sound ones are not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleet.worlds import Json
+from pointsman.api.provider import ModelProviderSpec
+from pointsman.api.route import ModelRouteSpec
+from pointsman.fleet import validity
+
+
+def at_endpoint(**fields: Any) -> list[str]:
+    place = {"baseUrl": "http://h/v1"} | fields
+    return list(validity.provider(ModelProviderSpec.model_validate({"type": "VLLM", "endpoint": place})))
+
+
+def in_deploy(**fields: Any) -> list[str]:
+    spec = {"type": "VLLM", "deploy": {"model": {"source": "hf://o/m"}} | fields}
+    return list(validity.provider(ModelProviderSpec.model_validate(spec)))
+
+
+def in_model(**fields: Any) -> list[str]:
+    spec = {"type": "VLLM", "endpoint": {"baseUrl": "http://h/v1"}, "models": [{"id": "m"} | fields]}
+    return list(validity.provider(ModelProviderSpec.model_validate(spec)))
+
+
+def in_route(**fields: Any) -> list[str]:
+    spec = {"modelName": "x", "primary": {"provider": "p", "model": "m"}} | fields
+    return list(validity.route(ModelRouteSpec.model_validate(spec)))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://host/", "http:///v1/", "http://h:99999/", "http://u:p@host/", "http://h/?a=1", "http://h/#a",
+        "http://h/a b", "http://[::1/v1", "http://hö/v1", "hostname:8000", "http://h:0/v1", "http://h/\n/v1",
+    ],
+)  # fmt: skip
+def test_what_is_no_plain_url_is_refused(url: str) -> None:
+    """Also what a client would only notice when it is too late."""
+    (wrong,) = at_endpoint(baseUrl=url)
+    assert wrong.startswith("spec.endpoint.baseUrl: ")
+
+
+@pytest.mark.parametrize("url", ["http://h/v1", "https://h:8443/api/v1/", "http://[::1]:8000/v1", "http://10.0.0.1:1"])
+def test_plain_urls_pass(url: str) -> None:
+    """With or without port, path and final slash."""
+    assert at_endpoint(baseUrl=url) == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"x y": "1"}, {"": "1"}, {"x": "a\r\nhost: evil"}, {"Authorization": "Bearer k"}, {"HOST": "h"}, {"x": "ü"}],
+)
+def test_headers_that_would_break_a_request_or_hold_a_secret_are_refused(headers: dict[str, str]) -> None:
+    """Framing is the gateway's, keys belong into a Secret."""
+    (wrong,) = at_endpoint(headers=headers)
+    assert wrong.startswith("spec.endpoint.headers: ")
+
+
+@pytest.mark.parametrize(
+    ("found", "path"),
+    [
+        (at_endpoint(tls={"caBundle": "LS0t"}), "spec.endpoint.tls.caBundle: "),
+        (in_deploy(resources={"cpu": "much"}), "spec.deploy.resources[cpu]: "),
+        (in_deploy(resources={"nvidia.com/gpu": 1}), "spec.deploy.resources: nvidia.com/gpu "),
+        (in_deploy(sharedMemorySize="8 GB"), "spec.deploy.sharedMemorySize: "),
+        (in_deploy(startupTimeout="0s"), "spec.deploy.startupTimeout: "),
+        (in_deploy(model={"source": "ftp://o/m"}), "spec.deploy.model.source: "),
+        (in_deploy(engine={"extraArgs": ["--port=1"]}), "spec.deploy.engine.extraArgs: "),
+        (in_model(compat={"supportsTools": "no"}), "spec.models[0].compat.supportsTools: "),
+        (in_model(cost={"input": float("inf")}), "spec.models[0].cost: "),
+        (in_route(fallbacks=[{"provider": "p", "model": "m"}]), "spec.fallbacks: p/m "),
+        (in_route(aliases=["x"]), "spec.aliases: 'x' "),
+        (in_route(policy={"timeouts": {"connect": "0s"}}), "spec.policy.timeouts.connect: "),
+        (in_route(policy={"timeouts": {"firstToken": "900h"}}), "spec.policy.timeouts.firstToken: "),
+        (in_route(policy={"circuitBreaker": {"openDuration": "0ms"}}), "spec.policy.circuitBreaker.openDuration: "),
+        (in_route(policy={"dataPolicy": {"allowedLocations": []}}), "spec.policy.dataPolicy.allowedLocations: "),
+        (in_route(policy={"dataPolicy": {"allowedRegions": []}}), "spec.policy.dataPolicy.allowedRegions: "),
+    ],
+)
+def test_a_contradiction_is_named_once_by_its_path(found: list[str], path: str) -> None:
+    """One mistake, one line."""
+    (wrong,) = found
+    assert wrong.startswith(path)
+
+
+def test_sound_specs_pass() -> None:
+    """With every part there is."""
+    policy: Json = {
+        "timeouts": {"connect": "2s"},
+        "circuitBreaker": {"openDuration": "5s"},
+        "dataPolicy": {"allowedLocations": ["InCluster"], "allowedRegions": ["eu"]},
+    }
+    assert in_route(aliases=["y"], fallbacks=[{"provider": "p", "model": "n"}], policy=policy) == []
+    assert in_deploy(resources={"cpu": 4}, sharedMemorySize="8Gi", startupTimeout="1h") == []
+    assert in_model(compat={"supportsTools": True}, cost={"input": 1.5}) == []
+    assert at_endpoint(headers={"x-team": "a b"}, tls={"caBundle": "-----BEGIN CERTIFICATE-----\n"}) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "sound"), [("a-1", True), ("a" * 52, True), ("a" * 53, False), ("a.b", False), ("-a", False)]
+)
+def test_a_name_must_do_for_a_service_a_label_and_a_file(name: str, sound: bool) -> None:
+    """Files can hold any name; the CRD's rule holds for them too."""
+    assert (list(validity.name(name)) == []) is sound
+
+
+@given(st.text(min_size=8, max_size=40))
+def test_no_text_is_too_odd_to_be_judged(url: str) -> None:
+    """A verdict, never an exception."""
+    assert isinstance(at_endpoint(baseUrl=url), list)
