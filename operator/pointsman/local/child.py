@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import logging
 import signal
 import sys
@@ -17,6 +18,15 @@ log = logging.getLogger(__name__)
 
 _BACKOFF_MAX = 30.0
 _GRACE = 35.0  # a little more than the gateway takes for its streams
+
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def _die_with_parent() -> None:
+    """Between fork and exec: when we are killed without a chance to stop it, the gateway shall not stay behind."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class GatewayChild:
@@ -33,7 +43,9 @@ class GatewayChild:
         """Start the gateway again whenever it ends; a wrong call (exit status 2) ends us too."""
         failures = 0
         while True:
-            self._process = await asyncio.create_subprocess_exec(*self._command, start_new_session=True)
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command, start_new_session=True, preexec_fn=_die_with_parent
+            )
             started = asyncio.get_running_loop().time()
             status = await self._process.wait()
             if status == 2:

@@ -1,0 +1,65 @@
+"""Texts become what a World is made of: objects read and checked, OpenClaw configurations imported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from pointsman.fleet import objects, openclaw
+from pointsman.fleet.world import World
+from pointsman.local.source import SourceError, Texts
+from pointsman.names import Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pointsman.served import Probed
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Objects of one namespace, and what is to be said of them."""
+
+    world: World = field(default_factory=lambda: World(namespace="default"))
+    warnings: tuple[str, ...] = ()
+
+
+def load(texts: Texts, env: Mapping[str, str], gateway_url: str) -> Loaded:
+    """Everything that the texts hold, as a World without probes; SourceError says what cannot be read, and where."""
+    try:
+        imported = {name: openclaw.read(text, env, name) for name, text in texts.openclaw.items()}
+        parts = [objects.read_bodies(one.objects, name) for name, one in imported.items()]
+        read = _joined([objects.read_files(texts.yaml), *parts])
+        mode = next((one.mode for one in imported.values()), Mode.MERGE)
+        world = objects.build_world(read, mode=mode, gateway_url=gateway_url)
+    except (openclaw.OpenClawError, objects.ObjectError) as error:
+        raise SourceError(str(error)) from error
+    said = tuple(warning for one in imported.values() for warning in one.warnings)
+    return Loaded(world, said + read.warnings)
+
+
+def found(things: list[Json], gateway_url: str) -> Loaded:
+    """The same for objects that were made for servers found running."""
+    return Loaded(objects.build_world(objects.read_bodies(things, "servers found"), gateway_url=gateway_url))
+
+
+def _joined(parts: list[objects.Objects]) -> objects.Objects:
+    """All objects together; the same object in two files is an error, as it is within one."""
+    for kind in ("providers", "routes", "secrets"):
+        names = [key for part in parts for key in getattr(part, kind)]
+        if twice := next((key for key in names if names.count(key) > 1), None):
+            raise SourceError(f"{twice[1]} of {kind} is in two files: remove one")
+    return objects.Objects(
+        providers={key: body for part in parts for key, body in part.providers.items()},
+        routes={key: body for part in parts for key, body in part.routes.items()},
+        secrets={key: data for part in parts for key, data in part.secrets.items()},
+        modes={name: mode for part in parts for name, mode in part.modes.items()},
+        warnings=tuple(warning for part in parts for warning in part.warnings),
+    )
+
+
+def with_probes(world: World, probes: Mapping[str, Probed]) -> World:
+    """The same World, knowing what the last probes said."""
+    return replace(world, probes=dict(probes))
