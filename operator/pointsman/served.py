@@ -69,8 +69,8 @@ class Probed:
     models: tuple[ServedModel, ...] = ()  # kept from the last success for the same endpoint and credentials
     models_known: bool = False  # a list was read at least once
     credentials_valid: bool | None = None
-    failures: int = 0  # in a row
-    successes: int = 0  # in a row
+    failures: int = field(default=0, compare=False)  # in a row
+    successes: int = field(default=0, compare=False)  # in a row
     last_ok: float = field(default=0.0, compare=False)
     latency: float = field(default=0.0, compare=False)
 

@@ -23,7 +23,11 @@ class TableError(ValueError):
 
 
 class Struct(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Immutable; camelCase on the wire; what is at its default is left out."""
+    """Immutable; camelCase on the wire; what is at its default is left out.
+
+    A default that is a filled tuple or a Struct would be told apart by identity, and equal tables would differ in
+    their bytes: what has one writes everything (`omit_defaults=False`).
+    """
 
 
 class Tls(Struct, frozen=True):
@@ -41,7 +45,7 @@ class Model(Struct, frozen=True):
     name: str = ""
     context_window: int = 0  # tokens; 0: unknown
     max_tokens: int = 0  # 0: unknown
-    input: tuple[str, ...] = ("text",)
+    input: tuple[str, ...] = ()  # empty: text
     reasoning: bool = False
     cost: dict[str, float] = {}
     compat: dict[str, Any] = {}  # OpenClaw's keys, as written
@@ -58,6 +62,7 @@ class Provider(Struct, frozen=True):
     type: str
     base_url: str
     api: tuple[str, ...]  # names.Dialect, preferred first
+    addresses: tuple[str, ...] = ()
     auth: str = "None"  # None, Bearer, XApiKey
     credential: str = ""  # file name in the credentials folder; "": none
     headers: dict[str, str] = {}
@@ -102,7 +107,7 @@ class Fence(Struct, frozen=True):
     regions: tuple[str, ...] = ()
 
 
-class Policy(Struct, frozen=True):
+class Policy(Struct, frozen=True, omit_defaults=False):
     """What a route does when a target fails. `failover_on` holds names.FailoverReason values."""
 
     failover_on: tuple[str, ...] = (
@@ -113,9 +118,10 @@ class Policy(Struct, frozen=True):
     timeouts: Timeouts = Timeouts()
     breaker: Breaker = Breaker()
     fence: Fence = Fence()
+    mid_stream: str = "Resume"  # or Fail: what happens to an answer that breaks off after the client has seen a part
 
 
-class Route(Struct, frozen=True):
+class Route(Struct, frozen=True, omit_defaults=False):
     """A name that clients ask for, and the chain behind it, primary first."""
 
     name: str

@@ -21,7 +21,7 @@ PROVIDERS = [
 ]
 ROUTES = [
     route("assistant", "desk/m", "qwen/q", "cloud/c", "asleep/m", "gone/m", policy=FENCED, aliases=["Local"]),
-    route("bad", "desk/m", policy={"midStream": "Resume"}),
+    route("bad", "desk/m", policy={"requiredCapabilities": ["tools"]}),
 ]
 HOUSE = world(PROVIDERS, ROUTES, probes={"desk": down(), "qwen": up("q")})
 
@@ -61,7 +61,7 @@ def test_an_unknown_model_gets_close_matches() -> None:
 
 def test_a_refused_route_says_why_it_does_not_answer() -> None:
     """Rather than that it is unknown."""
-    assert told("bad").startswith("route bad is not used: NotImplemented: spec.policy.midStream ")
+    assert told("bad").startswith("route bad is not used: NotImplemented: spec.policy.requiredCapabilities ")
 
 
 def test_a_route_that_refuses_every_request_says_so() -> None:

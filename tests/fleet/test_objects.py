@@ -111,11 +111,15 @@ def test_every_mistake_is_told_at_once_with_its_place() -> None:
     """File, document, line, object, path, and what to write instead."""
     said = refusal(PROVIDER.replace("baseUrl", "baseURL"), ROUTE.replace("10s", "ten"))
     assert said.splitlines() == [
-        ("objects.yaml, document 1, line 8: ModelProvider lmstudio: spec.endpoint.baseURL: "
-        "unknown field, did you mean baseUrl?"),
+        (
+            "objects.yaml, document 1, line 8: ModelProvider lmstudio: spec.endpoint.baseURL: "
+            "unknown field, did you mean baseUrl?"
+        ),
         "objects.yaml, document 1, line 7: ModelProvider lmstudio: spec.endpoint.baseUrl: is required",
-        ("objects.yaml, document 2, line 17: ModelRoute assistant: spec.policy.timeouts.firstToken: "
-        r"'ten' does not match ^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"),
+        (
+            "objects.yaml, document 2, line 17: ModelRoute assistant: spec.policy.timeouts.firstToken: "
+            r"'ten' does not match ^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
+        ),
     ]
 
 
@@ -184,7 +188,9 @@ def test_bodies_are_read_alike() -> None:
     """Objects that were made, not written, get the same checks; the source stands for the place."""
     bodies = [yaml.safe_load(PROVIDER), yaml.safe_load(ROUTE)]
     assert read_bodies(bodies, "import").providers == read(PROVIDER).providers
-    with pytest.raises(ObjectError, match=r"import: ModelProvider lmstudio: spec\.typ: unknown field, did you mean type"):
+    with pytest.raises(
+        ObjectError, match=r"import: ModelProvider lmstudio: spec\.typ: unknown field, did you mean type"
+    ):
         read_bodies([bodies[0] | {"spec": bodies[0]["spec"] | {"typ": 1}}], "import")
 
 

@@ -51,7 +51,8 @@ def test_every_seed_imports_into_a_sound_world(path: Path, env: dict[str, str]) 
     world = build_world(read_bodies(imported.objects, path.name))
     assert world.providers
     assert world.routes
-    assert not [each.error for each in (*world.providers.values(), *world.routes.values()) if each.error]
+    assert not any(provider.error for provider in world.providers.values())
+    assert not any(route.error for route in world.routes.values())
 
 
 def test_a_provider_block_is_taken_over_field_for_field() -> None:

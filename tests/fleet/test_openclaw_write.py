@@ -127,7 +127,7 @@ _TARGETS = st.lists(st.sampled_from([LOCAL_TARGET, HOSTED_TARGET, VLLM_TARGET]),
 def _tables(draw: st.DrawFn) -> RoutingTable:
     # As the renderer makes them: names and aliases are unique in a table.
     names = draw(st.lists(_NAME, min_size=1, max_size=9, unique_by=str.lower))
-    routes = []
+    routes: list[Route] = []
     while names:
         aliases = tuple(names[1 : 1 + draw(st.integers(0, 2))])
         routes.append(

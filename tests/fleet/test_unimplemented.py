@@ -135,7 +135,7 @@ ROUTE_VALUES: Json = {
     "policy.context": {"warnBelow": 1},
     "policy.requiredCapabilities": ["tools"],
     "policy.returnToPrimary": {"afterHealthy": "1m"},
-    "policy.midStream": "Resume",
+    "policy.midStream": "Fail",
 }
 
 
@@ -234,9 +234,10 @@ def test_each_gap_of_a_route_is_refused_and_named(gap: unimplemented.Gap) -> Non
 
 
 def test_values_that_work_already_are_accepted() -> None:
-    """One stage of a pipeline, no resuming, known compat keys: what this release does anyway."""
+    """One stage of a pipeline, resuming or not, known compat keys: what this release does anyway."""
     spec = put(put(DEPLOY, "deploy.parallelism", {"pipeline": 1, "data": 1}), "probe", {"mode": "Models"})
     assert not unimplemented.refusals(ModelProviderSpec.model_validate(spec))
-    assert not unimplemented.refusals(ModelRouteSpec.model_validate(put(ROUTE, "policy.midStream", "Fail")))
+    for mode in ("Resume", "Fail"):
+        assert not unimplemented.refusals(ModelRouteSpec.model_validate(put(ROUTE, "policy.midStream", mode)))
     compat = dict.fromkeys(unimplemented.COMPAT, True)
     assert not unimplemented.refusals(ModelProviderSpec.model_validate(put(MODELS, "models[].compat", compat)))

@@ -145,7 +145,7 @@ def rewritten(node: Any) -> list[Any]:
         optional={
             "gpus": st.integers(0, 8),
             "replicas": st.integers(0, 3),
-            "tolerations": st.lists(st.sampled_from([{"key": "", "operator": "Exists"}, {"values": []}])),
+            "tolerations": st.lists(st.sampled_from([{"key": "", "operator": "Exists"}, {"values": []}]), max_size=4),
             "affinity": st.sampled_from([{}, {"nodeAffinity": None}, {"podAffinity": {"x": [{"y": ""}]}}]),
             "engine": st.sampled_from([{}, {"env": [{"name": "A"}]}, {"env": [{"name": "A", "value": ""}]}]),
             "imagePullSecrets": st.just([]),

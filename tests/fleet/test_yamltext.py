@@ -28,7 +28,7 @@ def value(text: str) -> Any:
 @given(st.lists(_JSON.filter(lambda each: each is not None), max_size=3))
 def test_what_is_dumped_comes_back(values: list[Any]) -> None:
     """Any JSON values, as several documents."""
-    text = yaml.safe_dump_all(values, allow_unicode=True)
+    text = yaml.safe_dump_all(values)
     assert [document.value for document in documents(text)] == values
 
 

@@ -53,8 +53,21 @@ class Tls(Model):
 
 
 _URL = cel(
-    ("isURL(self) && url(self).getScheme() in ['http', 'https']", "must be an http:// or https:// URL"),
-    ("!isURL(self) || url(self).getHostname() != ''", "must name a host"),
+    (
+        (
+            "isURL(self) && "
+            "self.matches('^[hH][tT][tT][pP][sS]?://([a-zA-Z0-9._-]+|[[][0-9a-fA-F:.]+[]])(:[0-9]+)?([/?#].*)?$')"
+        ),
+        "must be an http:// or https:// URL with a host, such as http://127.0.0.1:1234/v1",
+    ),
+    (
+        (
+            "!isURL(self) || url(self).getPort() == '' || "
+            "(int(url(self).getPort()) > 0 && int(url(self).getPort()) < 65536)"
+        ),
+        "must name a port from 1 to 65535",
+    ),
+    ("self.matches('^[!-~]+$')", "must hold no spaces and only ASCII"),
     ("!self.contains('@')", "must hold no user or password: use credentials.secretRef"),
     ("!self.contains('?') && !self.contains('#')", "must hold no query and no fragment"),
 )

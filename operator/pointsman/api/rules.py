@@ -6,16 +6,20 @@ a KeyError, and a test asks a real API server and these about the same objects.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 Value = Any
 
-_BAD_IN_URL: Final = re.compile(r"[\x00-\x20\x7f]")
+_URL: Final = re.compile(
+    r"https?://([a-z0-9._-]+|\[(?P<ip>[0-9a-f:.]+)\])(:(?P<port>[0-9]+))?(?P<rest>([/?#][^\n\x00-\x1f\x7f]*)?)",
+    re.IGNORECASE | re.ASCII,
+)
+_BAD_ESCAPE: Final = re.compile(r"^[^#?]*%(?![0-9A-Fa-f]{2})")
 
 
 def broken(node: dict[str, Any], value: Value) -> Iterator[str]:
@@ -27,20 +31,24 @@ def broken(node: dict[str, Any], value: Value) -> Iterator[str]:
 
 
 def _is_url(text: str) -> bool:
-    # As Go's url.ParseRequestURI, for what a base URL may hold.
+    # The rule's pattern, and what Go's url.ParseRequestURI refuses beside it.
+    match = _URL.fullmatch(text)
+    return match is not None and _is_address(match["ip"]) and not _BAD_ESCAPE.search(match["rest"])
+
+
+def _is_address(ip: str | None) -> bool:
+    if ip is None:
+        return True
     try:
-        parts = urlsplit(text)
-        port = parts.port
+        ipaddress.IPv6Address(ip)
     except ValueError:
         return False
-    host_is_sound = not re.search(r"[^\w.\-:\[\]%~!$&'()*+,;=]", parts.hostname or "")
-    escapes_are_sound = not re.search(r"%(?![0-9A-Fa-f]{2})", text)
-    absolute = bool(parts.scheme and (parts.netloc or parts.path.startswith("/"))) or text.startswith("/")
-    return absolute and not _BAD_IN_URL.search(text) and host_is_sound and escapes_are_sound and port != -1
+    return True
 
 
-def _hostname(text: str) -> str:
-    return unquote(urlsplit(text).hostname or "")
+def _port_is_sound(text: str) -> bool:
+    match = _URL.fullmatch(text)
+    return match is None or match["port"] is None or 0 < int(match["port"]) < 65536
 
 
 def _targets(spec: Value) -> list[tuple[str, str]]:
@@ -54,10 +62,15 @@ def _primary_repeats(spec: Value) -> bool:
 TWINS: Final[dict[str, Callable[[Value], bool]]] = {
     "has(self.endpoint) != has(self.deploy)": lambda self: ("endpoint" in self) != ("deploy" in self),
     "!has(self.deploy) || self.type == 'VLLM'": lambda self: "deploy" not in self or self["type"] == "VLLM",
-    "isURL(self) && url(self).getScheme() in ['http', 'https']": lambda self: (
-        _is_url(self) and urlsplit(self).scheme in ("http", "https")
-    ),
-    "!isURL(self) || url(self).getHostname() != ''": lambda self: not _is_url(self) or _hostname(self) != "",
+    (
+        "isURL(self) && "
+        "self.matches('^[hH][tT][tT][pP][sS]?://([a-zA-Z0-9._-]+|[[][0-9a-fA-F:.]+[]])(:[0-9]+)?([/?#].*)?$')"
+    ): _is_url,
+    (
+        "!isURL(self) || url(self).getPort() == '' || "
+        "(int(url(self).getPort()) > 0 && int(url(self).getPort()) < 65536)"
+    ): _port_is_sound,
+    "self.matches('^[!-~]+$')": lambda self: re.fullmatch(r"[!-~]+", self) is not None,
     "!self.contains('@')": lambda self: "@" not in self,
     "!self.contains('?') && !self.contains('#')": lambda self: "?" not in self and "#" not in self,
     "self.matches('^(hf|pvc|s3|oci)://.+')": lambda self: re.match(r"(hf|pvc|s3|oci)://.", self) is not None,

@@ -15,7 +15,7 @@ _DOUBLE: Final = frozenset('"\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033\uff02\u2
 _SINGLE: Final = frozenset("'\u2018\u2019\u201a\u201b\u2039\u203a\u2032\uff07\u275b\u275c`\u00b4")
 _STRAIGHT: Final = frozenset("\"'")
 _INVISIBLE: Final = frozenset("\u200b\u200c\u200d\u200e\u200f\u2060\u00ad\ufeff\u00a0\u202f")
-_NEWLINES: Final = frozenset("\n\r\u2028\u2029")
+_NEWLINES: Final = frozenset("\n\r")  # JSON5 lets U+2028 and U+2029 stand in strings
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,23 +74,24 @@ def _close(text: str, at: int, family: frozenset[str]) -> int:
     """Where the string that opens at `at` closes; 0 when it does not on its line.
 
     A string in straight quotes closes as JSON5 says. Otherwise quotes may stand inside unescaped (an apostrophe, a
-    quotation), so the closing one is the first after which only a comma, colon, bracket or comment can follow.
+    quotation), so the closing one is the first after which only a comma, colon, bracket or comment can follow. One
+    that is straight counts only if no typographic one follows, or another string opens before that.
     """
-    straight = text[at] if text[at] in _STRAIGHT else ""
-    fallback = pairs = 0
+    half = 0
     for here, unit in _units(text, at + 1):
         if unit in _NEWLINES:
             break
-        if straight and unit == straight:
+        if unit not in family:
+            continue
+        if unit == text[at] and unit in _STRAIGHT:
             return here
-        if unit in family:
-            pairs += unit in _STRAIGHT
-            inner = unit in _STRAIGHT and pairs % 2 == 0  # the second of a quotation inside the string
-            if not fallback and not inner and _ends_here(text, here + 1):
-                if not straight:
-                    return here
-                fallback = here
-    return fallback
+        if _ends_here(text, here + 1):
+            if (unit in _STRAIGHT) == (text[at] in _STRAIGHT):
+                return here
+            half = half or here
+        elif half and _opens_here(text, here):
+            return half
+    return half
 
 
 def _units(text: str, at: int) -> Iterator[tuple[int, str]]:
@@ -99,6 +100,12 @@ def _units(text: str, at: int) -> Iterator[tuple[int, str]]:
         unit = text[at : at + 2] if text[at] == "\\" else text[at]
         yield at, unit
         at += len(unit)
+
+
+def _opens_here(text: str, at: int) -> bool:
+    while at > 0 and text[at - 1].isspace():
+        at -= 1
+    return text[at - 1 : at] in (",", ":", "[", "{")
 
 
 def _ends_here(text: str, at: int) -> bool:

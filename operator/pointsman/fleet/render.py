@@ -119,6 +119,7 @@ def _policy(policy: api.Policy) -> table.Policy:
         "timeouts": _timeouts(policy.timeouts) if policy.timeouts else None,
         "breaker": _breaker(policy.circuit_breaker) if policy.circuit_breaker else None,
         "fence": _fence(fence) if fence else None,
+        "mid_stream": policy.mid_stream,
     }
     return msgspec.structs.replace(table.Policy(), **{key: value for key, value in fields.items() if value is not None})
 

@@ -51,7 +51,6 @@ ROUTE = (
     Gap("policy.context"),
     Gap("policy.requiredCapabilities"),
     Gap("policy.returnToPrimary"),
-    Gap("policy.midStream", "leave it out or say Fail", lambda mode: mode == "Fail"),
     Gap("policy.circuitBreaker.halfOpenRequests"),
 )
 

@@ -28,7 +28,7 @@ from pointsman.prober.request import target
 from pointsman.prober.schedule import Prober
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pointsman.fleet.world import World
     from pointsman.served import Probed, ServedModel
@@ -174,9 +174,14 @@ class Up:
             while True:
                 await asyncio.sleep(_SEARCH_EVERY)
                 now = self._found | await search(client)  # one that is gone is kept: it is Down, and may come back
-                if now != self._found:
+                if _names(now) != _names(self._found):
                     self._found = now
                     self._take(found(objects(now), self._url))
+
+
+def _names(found: Mapping[str, tuple[ServedModel, ...]]) -> dict[str, frozenset[str]]:
+    # Order and load state change all the time, and make no other objects.
+    return {kind: frozenset(model.id for model in models) for kind, models in found.items()}
 
 
 def say(text: str, to: IO[str] | None = None) -> None:

@@ -1,0 +1,90 @@
+"""What to ask of a provider, from its object: pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pointsman.api.fields import seconds
+from pointsman.fleet.acceptance import provider_refusal
+from pointsman.fleet.kinds import kind
+from pointsman.fleet.seen import normalised
+from pointsman.names import Location
+from pointsman.prober.ask import ProbeRequest, TlsSettings
+from pointsman.prober.thresholds import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pointsman.api.provider import ModelProviderSpec
+    from pointsman.fleet.world import Provider
+
+_LOCAL: Final = (10.0, 5.0)  # period and timeout in seconds
+_HOSTED: Final = (60.0, 10.0)
+_SHORTEST: Final = 0.1  # seconds: a shorter period would be a busy loop
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeTarget:
+    """A request, and how its results are folded. While `identity` stays, earlier results stay true."""
+
+    request: ProbeRequest
+    settings: Settings
+    identity: tuple[object, ...]
+
+
+def target(provider: Provider, token: str, addresses: Sequence[str]) -> ProbeTarget | None:
+    """What to ask of a provider; None: nothing, as it is refused, suspended, not to be probed, or has no address.
+
+    `addresses` are a deployed provider's ready ones, host:port; its own server asks for no key.
+    """
+    spec = provider.spec
+    if spec is None or spec.suspend or provider.meta.deleting or provider_refusal(provider):
+        return None
+    if spec.probe and spec.probe.mode == "None":
+        return None
+    base_urls = _base_urls(spec, addresses)
+    if not base_urls:
+        return None
+    request = _request(spec, base_urls, token)
+    # Replicas come and go without the provider becoming another one.
+    where = base_urls if spec.endpoint else ()
+    identity = (spec.type, where, request.token, tuple(request.headers.items()), request.tls, request.path)
+    return ProbeTarget(request, _settings(spec), identity)
+
+
+def _base_urls(spec: ModelProviderSpec, addresses: Sequence[str]) -> tuple[str, ...]:
+    if spec.endpoint:
+        return (normalised(spec.endpoint.base_url),)
+    return tuple(f"http://{address}" for address in sorted(addresses))
+
+
+def _request(spec: ModelProviderSpec, base_urls: tuple[str, ...], token: str) -> ProbeRequest:
+    endpoint, probe = spec.endpoint, spec.probe
+    tls = endpoint.tls if endpoint else None
+    return ProbeRequest(
+        kind=kind(spec.type),
+        base_urls=base_urls,
+        token=token if endpoint else "",
+        headers=dict(sorted((endpoint.headers or {}).items())) if endpoint else {},
+        tls=TlsSettings(tls.ca_bundle or "", tls.server_name or "", tls.insecure_skip_verify) if tls else TlsSettings(),
+        timeout=seconds(probe.timeout) if probe and probe.timeout else _usual(spec)[1],
+        path=(probe.path if probe else None) or "",
+    )
+
+
+def _settings(spec: ModelProviderSpec) -> Settings:
+    probe = spec.probe
+    stated = max(seconds(probe.period), _SHORTEST) if probe and probe.period else 0.0
+    return Settings(
+        period=stated or _usual(spec)[0],
+        failure_threshold=(probe.failure_threshold if probe else None) or 3,
+        success_threshold=(probe.success_threshold if probe else None) or 1,
+        steady=bool(stated),
+    )
+
+
+def _usual(spec: ModelProviderSpec) -> tuple[float, float]:
+    """Period and timeout when the object does not say: those of hosted vendors also for what is said to be External."""
+    stated = spec.data_policy.location if spec.data_policy else None
+    return _HOSTED if kind(spec.type).hosted or stated is Location.EXTERNAL else _LOCAL
