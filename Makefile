@@ -8,7 +8,7 @@ STAMP := $(VENV)/.stamp
 export PYTHONPATH := operator:tests
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup demo test test-fast lint format bench crds manifests lock clean
+.PHONY: help setup demo test test-fast lint format bench crds manifests docs lock clean
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -ts "$$(printf '\t')"
@@ -49,6 +49,15 @@ bench: $(STAMP)  ## The figures: gateway beside nginx, operator with 500 provide
 
 crds: $(STAMP)  ## Write crds/ and the chart's copy from the models
 	@$(BIN)/python -m pointsman.api.crd crds charts/pointsman/files/crds
+
+manifests: $(STAMP)  ## Render manifests/install.yaml from the chart
+	@$$($(BIN)/python -c 'from testbed import tools; print(tools.helm())') template pointsman charts/pointsman \
+	  --namespace pointsman-system --set createNamespace=true --skip-tests > manifests/install.yaml
+
+docs: $(STAMP)  ## Write the table of docs/status-reasons.md
+	@$(BIN)/python -c "import pathlib; from pointsman.fleet import reasons; \
+	  p = pathlib.Path('docs/status-reasons.md'); \
+	  p.write_text(p.read_text().split('| Reason |')[0] + reasons.document())"
 
 lock: $(STAMP)  ## Pin anew what pyproject.toml asks for
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from pointsman import __version__
-from pointsman.names import LOCAL_LISTEN, ROUTING_FILE
+from pointsman.names import LOCAL_LISTEN, ROUTING_FILE, Mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,6 +48,9 @@ def _add_operator(command: argparse.ArgumentParser) -> None:
     command.add_argument("--metrics-port", type=int, default=9090)
     command.add_argument("--health-port", type=int, default=8081)
     command.add_argument("--gateway-service", default="pointsman-gateway", metavar="NAME")
+    command.add_argument(
+        "--mode", choices=list(Mode), default=Mode.MERGE, type=Mode, help="unless a Namespace is annotated otherwise"
+    )
     command.add_argument("--kubeconfig", metavar="FILE", help="else the Pod's service account or $KUBECONFIG")
     command.set_defaults(run=_operator)
 
@@ -97,6 +100,7 @@ def _operator(arguments: argparse.Namespace) -> int:
             metrics_port=arguments.metrics_port,
             health_port=arguments.health_port,
             gateway_service=arguments.gateway_service,
+            mode=arguments.mode,
             kubeconfig=arguments.kubeconfig,
         )
     )
