@@ -45,7 +45,7 @@ format: $(STAMP)
 
 bench: $(STAMP)  ## The figures: gateway beside nginx, operator with 500 providers
 	@$(BIN)/python bench/gateway.py
-	@$(BIN)/python bench/operator.py
+	@$(BIN)/python bench/controller.py
 
 crds: $(STAMP)  ## Write crds/ and the chart's copy from the models
 	@$(BIN)/python -m pointsman.api.crd crds charts/pointsman/files/crds

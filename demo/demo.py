@@ -25,7 +25,7 @@ from testbed.tinymodel import TinyModel
 from testbed.waiting import until
 
 CLIENTS = 8
-TOKENS = 400
+TOKENS = 200
 SECONDS = 24.0
 KILL_AT, BACK_AT = 6.0, 14.0
 OBJECTS = Path(__file__).parent / "objects.yaml"

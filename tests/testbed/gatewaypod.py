@@ -72,6 +72,7 @@ class GatewayPod:
         self._stack.close()
         if error is not None:
             error.add_note(f"the gateway said:\n{self.log()[-4000:]}")
+        self._log.close()
 
     def _body(self) -> Object:
         container = {"name": "gateway", "image": "gateway:none", "ports": [{"name": "gateway", "containerPort": PORT}]}

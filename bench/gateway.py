@@ -1,0 +1,283 @@
+"""The gateway beside nginx, on one core each in turn; backend and load generator on the other. Prints a table.
+
+    python bench/gateway.py [--seconds 2] [--rounds 5]
+
+Rounds are interleaved (direct, nginx, gateway, direct, …) and medians are told, so that what else the machine does
+falls on all alike; on a busy machine compare ratios, not figures. The gateway runs with every feature on: log line,
+metrics, health, decision header, a fence, a fallback. nginx only proxies, without a log. Without nginx (in PATH, or
+as a Debian package that can be downloaded) its column is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+HERE = Path(__file__).resolve().parent
+SOURCE = HERE.parent / "operator"
+sys.path.insert(0, str(SOURCE))
+
+from pointsman import table as tables  # noqa: E402 - the path first
+from pointsman.table import Fence, Model, Policy, Provider, Route, RoutingTable, Target  # noqa: E402
+
+GATEWAY_CORE, LOAD_CORE = "0", "1"
+EVENTS = 200  # in a stream
+WORDS = "The quick brown fox jumps over the lazy dog. "
+
+
+class Case(NamedTuple):
+    """One kind of load: connections, requests a second (0: as fast as it goes), bytes of prompt, streamed."""
+
+    name: str
+    connections: int
+    rate: float
+    prompt: int
+    stream: bool
+
+
+CASES = (
+    Case("1 connection", 1, 0, 200, stream=False),
+    Case("64 connections", 64, 0, 200, stream=False),
+    Case("256 connections", 256, 0, 200, stream=False),
+    Case("64 KiB bodies, 16 connections", 16, 0, 65_536, stream=False),
+    Case("200 a second", 8, 200, 200, stream=False),
+    Case("512 streams", 512, 0, 200, stream=True),
+)
+
+
+@dataclass
+class Server:
+    """Something that answers on a port, and the processes whose time counts."""
+
+    name: str
+    port: int
+    pids: tuple[int, ...] = ()
+
+    def cpu(self) -> float:
+        """Seconds of processor time so far."""
+        return sum(_cpu(pid) for pid in self.pids)
+
+
+class Result(NamedTuple):
+    """One round. Times in microseconds."""
+
+    rate: float
+    p50: float
+    p99: float
+    events: float
+    cpu: float
+    errors: int
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--seconds", type=float, default=2.0, help="of each round")
+    arguments.add_argument("--rounds", type=int, default=5)
+    arguments.add_argument("--only", default="", help="cases whose name holds this")
+    options = arguments.parse_args()
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        tool = build(folder)
+        if tool is None:
+            print("no C compiler (cc): the load generator cannot be built; install gcc")
+            return 1
+        backend = stack.enter_context(started("direct", free_port(), lambda port: backend_command(tool, port)))
+        servers = [backend, *(s for s in [stack.enter_context(nginx(folder, backend.port))] if s is not None)]
+        servers.append(stack.enter_context(gateway(folder, backend.port)))
+        print(f"load generator: {tool.name} (C); gateway on core {GATEWAY_CORE}, the rest on core {LOAD_CORE}; "
+              f"load {os.getloadavg()[0]:.1f}; medians of {options.rounds} rounds of {options.seconds:g} s")  # fmt: skip
+        for case in CASES:
+            if options.only in case.name:
+                report(case, measure(case, servers, tool, folder, options.seconds, options.rounds))
+    return 0
+
+
+def measure(  # noqa: PLR0913, PLR0917
+    case: Case, servers: list[Server], tool: Path, folder: Path, seconds: float, rounds: int
+) -> dict[str, list[Result]]:
+    results: dict[str, list[Result]] = {server.name: [] for server in servers}
+    file = folder / "request"
+    for server in servers:
+        file.write_bytes(request(case))
+        load(tool, server, file, case, 0.3)  # connections made, code warm
+    for _ in range(rounds):
+        for server in servers:
+            results[server.name].append(load(tool, server, file, case, seconds))
+    return results
+
+
+def load(tool: Path, server: Server, file: Path, case: Case, seconds: float) -> Result:
+    before, start = server.cpu(), time.perf_counter()
+    command = ["taskset", "-c", LOAD_CORE, str(tool), "load", str(server.port), str(file)]
+    command += [str(case.connections), str(seconds), str(case.rate)]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    done, errors, p50, p99, events, _ = (float(value) for value in output)
+    spent = time.perf_counter() - start
+    cpu = (server.cpu() - before) / done * 1e6 if done and server.pids else 0.0
+    return Result(done / seconds, p50, p99, events / spent, cpu, int(errors))
+
+
+def report(case: Case, results: dict[str, list[Result]]) -> None:
+    print(f"\n{case.name}")
+    medians = {name: Result(*(statistics.median(column) for column in zip(*rounds, strict=True)))  # type: ignore[arg-type]
+               for name, rounds in results.items()}  # fmt: skip
+    for name, found in medians.items():
+        added = found.p50 - medians["direct"].p50
+        what = f"{found.events:9,.0f} events/s" if case.stream else f"{found.rate:9,.0f} req/s"
+        print(f"  {name:8} {what}  p50 {found.p50:8,.0f} us  (+{added:6,.0f})  p99 {found.p99:8,.0f} us  "
+              f"{found.cpu:6.1f} us CPU a request  {found.errors:.0f} errors")  # fmt: skip
+    if "nginx" in medians:
+        ours, theirs = medians["gateway"], medians["nginx"]
+        if case.rate:
+            direct = medians["direct"].p50
+            ratio = (ours.p50 - direct) / max(theirs.p50 - direct, 0.1)
+            print(f"  gateway / nginx: {ratio:.2f} times the added latency")
+        else:
+            ratio = theirs.events / ours.events if case.stream else theirs.rate / ours.rate
+            print(f"  gateway / nginx: {ratio:.2f} times the time per {'event' if case.stream else 'request'}")
+
+
+def request(case: Case) -> bytes:
+    prompt = (WORDS * (case.prompt // len(WORDS) + 1))[: case.prompt]
+    stream = "true" if case.stream else "false"
+    body = (f'{{"model":"assistant","messages":[{{"role":"system","content":"You are helpful."}},'
+            f'{{"role":"user","content":"{prompt}"}}],"stream":{stream},"temperature":0.2,"max_tokens":64}}').encode()  # fmt: skip
+    head = (f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/json\r\n"
+            f"Content-Type: application/json\r\nUser-Agent: OpenAI/Python 3.52.0\r\nAuthorization: Bearer none\r\n"
+            f"X-Stainless-Lang: python\r\nContent-Length: {len(body)}\r\n\r\n").encode()  # fmt: skip
+    return head + body
+
+
+def build(folder: Path) -> Path | None:
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if compiler is None:
+        return None
+    tool = folder / "loadtool"
+    subprocess.run([compiler, "-O2", "-o", str(tool), str(HERE / "loadtool.c")], check=True)
+    return tool
+
+
+def backend_command(tool: Path, port: int) -> list[str]:
+    return ["taskset", "-c", LOAD_CORE, str(tool), "serve", str(port), str(EVENTS)]
+
+
+@contextlib.contextmanager
+def started(name: str, port: int, command: object, log: Path | None = None) -> Iterator[Server]:
+    """A server process until the end; ready when its port answers."""
+    out = log.open("wb") if log is not None else subprocess.DEVNULL
+    process = subprocess.Popen(command(port), stderr=out, stdout=out)  # type: ignore[operator]
+    try:
+        end = time.monotonic() + 10
+        while not _answers(port):
+            if time.monotonic() > end or process.poll() is not None:
+                raise RuntimeError(f"{name} did not start: {log.read_text() if log else ''}")
+            time.sleep(0.02)
+        yield Server(name, port, (process.pid, *_children(process.pid)))
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextlib.contextmanager
+def gateway(folder: Path, backend: int) -> Iterator[Server]:
+    """The gateway with a log to a file, a fence that holds, and a fallback."""
+    local = {"type": "VLLM", "base_url": f"http://127.0.0.1:{backend}", "api": ("openai-completions",)}
+    providers = tuple(
+        Provider(name=name, location="OnPremises", region="eu", models=(Model(id="backend"),), **local)  # type: ignore[arg-type]
+        for name in ("first", "second")
+    )
+    targets = tuple(Target(provider=provider.name, model="backend") for provider in providers)
+    policy = Policy(fence=Fence(("InCluster", "OnPremises"), ("eu",)))
+    routes = (Route(name="assistant", model_name="assistant", targets=targets, policy=policy),)
+    file = folder / "routing.json"
+    file.write_bytes(tables.dump(RoutingTable(providers=providers, routes=routes)))
+    code = ("import sys; from pointsman.gateway.server import main, Options; "
+            "sys.exit(main(Options(listen=sys.argv[1], table=sys.argv[2])))")  # fmt: skip
+    environment = ["env", f"PYTHONPATH={SOURCE}", "taskset", "-c", GATEWAY_CORE, sys.executable, "-c", code]
+    with started(
+        "gateway", free_port(), lambda port: [*environment, f"127.0.0.1:{port}", str(file)], folder / "gateway.log"
+    ) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def nginx(folder: Path, backend: int) -> Iterator[Server | None]:
+    """Nginx as a plain proxy with kept connections; None, said aloud, where there is none."""
+    program = find_nginx()
+    if program is None:
+        print("no nginx, in PATH or as a Debian package: measured without it")
+        yield None
+        return
+    port = free_port()
+    config = folder / "nginx.conf"
+    config.write_text(
+        f"daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.err;\n"
+        "events { worker_connections 4096; }\n"
+        f"http {{ access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;\n"
+        f"  fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;\n"
+        "  client_max_body_size 64m; client_body_buffer_size 256k; keepalive_requests 100000000;\n"
+        f"  upstream backend {{ server 127.0.0.1:{backend}; keepalive 1024; keepalive_requests 100000000; }}\n"
+        f"  server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://backend; proxy_http_version 1.1;\n"
+        '    proxy_set_header Connection ""; proxy_buffering off; } } }\n'
+    )
+    command = ["taskset", "-c", GATEWAY_CORE, str(program), "-p", str(folder), "-c", str(config)]
+    with started("nginx", port, lambda _: command, folder / "nginx.log") as server:
+        time.sleep(0.2)
+        yield Server("nginx", port, (*server.pids, *_children(server.pids[0])))
+
+
+def find_nginx() -> Path | None:
+    """Nginx in PATH, or taken out of its Debian package into the cache, without installing it."""
+    found = shutil.which("nginx")
+    if found:
+        return Path(found)
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "pointsman" / "bench-nginx"
+    program = cache / "usr/sbin/nginx"
+    if not program.exists() and shutil.which("apt-get") and shutil.which("dpkg-deb"):
+        cache.mkdir(parents=True, exist_ok=True)
+        fetched = subprocess.run(["apt-get", "download", "nginx"], cwd=cache, capture_output=True, check=False)
+        for package in cache.glob("nginx_*.deb") if fetched.returncode == 0 else ():
+            subprocess.run(["dpkg-deb", "-x", str(package), str(cache)], check=False)
+    works = program.exists() and subprocess.run([str(program), "-v"], capture_output=True, check=False).returncode == 0
+    return program if works else None
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.2):
+        return True
+    return False
+
+
+def _children(pid: int) -> tuple[int, ...]:
+    with contextlib.suppress(OSError):
+        return tuple(int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+    return ()
+
+
+def _cpu(pid: int) -> float:
+    with contextlib.suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""The wire formats, one file each. A new one is a file and a line in `ALL`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from pointsman.dialects import chat, messages, responses
+from pointsman.names import Dialect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from msgspec import Raw
+
+    from pointsman.dialects.replay import Json, Said
+    from pointsman.exchange import Failure, Head, Signal
+    from pointsman.sse import Frame
+    from pointsman.table import Model, Provider
+
+
+class Scanner(Protocol):
+    """Follows one streamed answer for the commit point and the end."""
+
+    def quiet(self, run: bytes) -> bool: ...
+    def feed(self, frame: Frame) -> Signal | Failure: ...
+    def closing(self) -> bytes | None: ...
+
+
+class Wire(Protocol):
+    """What a dialect's module provides."""
+
+    @property
+    def PATH(self) -> str: ...  # noqa: N802 - a module's constant
+    @property
+    def Scanner(self) -> Callable[[Head], Scanner]: ...  # noqa: N802 - a module's class
+
+    def read_head(self, body: bytes) -> Head: ...
+    def with_model(self, fields: Mapping[str, Raw], model: Model, provider: Provider) -> bytes: ...
+    def whole_ok(self, status: int, body: bytes) -> Failure | None: ...
+    def read_error(self, status: int, body: bytes, retry_after: float = 0.0) -> Failure: ...
+    def is_error(self, body: bytes) -> bool: ...
+    def write_error(self, status: int, code: str, message: str, extra: Mapping[str, Any] | None = None) -> bytes: ...
+    def write_stream_error(self, status: int, code: str, message: str) -> bytes: ...
+    def said(self, event: Json) -> Said | None: ...
+    def resaid(self, event: Json, texts: Mapping[str, str]) -> Json: ...
+
+
+ALL: Final[dict[Dialect, Wire]] = {
+    Dialect.CHAT: chat,
+    Dialect.RESPONSES: responses,
+    Dialect.MESSAGES: messages,
+}
+
+_PATHS: Final = {
+    path: dialect
+    for dialect, module in ALL.items()
+    # With and without /v1: clients put it into the base URL or leave it out.
+    for path in (module.PATH, module.PATH.removeprefix("/v1"))
+}
+
+
+def for_path(path: str) -> Dialect | None:
+    """The dialect that is spoken at a path, given without query; None: no dialect is."""
+    return _PATHS.get(path)

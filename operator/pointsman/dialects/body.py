@@ -1,0 +1,116 @@
+"""Request bodies of any dialect: one JSON object, whose top-level values are kept byte for byte as received."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from msgspec import Raw
+
+from pointsman.exchange import BadRequestError
+
+if TYPE_CHECKING:
+    from pointsman.table import Model, Provider
+
+Fields = dict[str, Raw]
+
+_FIELDS: Final = msgspec.json.Decoder(Fields)
+_MODEL: Final = msgspec.json.Decoder(str)
+_ENCODE: Final = msgspec.json.Encoder().encode
+_TRUE: Final = Raw(b"true")
+_FALSY: Final = (Raw(b"false"), Raw(b"null"))
+_KEY: Final = re.compile(rb'[\s{,]*"(?:[^"\\]|\\.)*"\s*:\s*')
+_END: Final = re.compile(rb"[\s{]*}\s*")
+_EMPTY: Final = frozenset({b"null", b"[]", b"{}", b'""', b"false"})
+
+
+def read_fields(body: bytes) -> Fields:
+    """The top-level fields of a request. BadRequestError: no JSON, no object, or a key given twice.
+
+    A key given twice is refused because readers differ in which one they believe: the gateway would fence one
+    request and the server answer another.
+    """
+    try:
+        fields = _FIELDS.decode(body)
+    except msgspec.ValidationError as error:
+        raise BadRequestError(f"the request body must be a JSON object: {error}") from error
+    except msgspec.DecodeError as error:
+        raise BadRequestError(f"the request body is not JSON: {error}") from error
+    except RecursionError as error:
+        raise BadRequestError("the request body is nested too deep") from error
+    # Written back without white space the fields have the length they came with, unless there was some, or a twin.
+    if len(_ENCODE(fields)) != len(body):
+        _refuse_twins(body, fields)
+    return fields
+
+
+def read_model(fields: Fields) -> str:
+    """The name of the model asked for, never empty."""
+    raw = fields.get("model")
+    if raw is None:
+        raise BadRequestError("the field 'model' is missing: name one of those that GET /v1/models lists")
+    try:
+        model = _MODEL.decode(raw)
+    except msgspec.MsgspecError:
+        model = ""
+    if not model:
+        raise BadRequestError("the field 'model' must be a non-empty string")
+    return model
+
+
+def read_stream(fields: Fields) -> bool:
+    """Whether a streamed answer is asked for."""
+    raw = fields.get("stream")
+    if raw is None:
+        return False
+    if raw == _TRUE:
+        return True
+    if raw in _FALSY:
+        return False
+    raise BadRequestError("the field 'stream' must be true or false")
+
+
+def filled(fields: Fields, name: str) -> bool:
+    """Whether a field is there with something in it."""
+    raw = fields.get(name)
+    return raw is not None and bytes(raw) not in _EMPTY
+
+
+def write(
+    fields: Fields, model: Model, provider: Provider, foreign: frozenset[str], reasoning: frozenset[str]
+) -> bytes:
+    """The request for a target: its name for the model, every other value as received.
+
+    Unless the target is the vendor itself, `foreign` fields are left out, and `reasoning` ones (they are among the
+    foreign) too if the model is not known to reason.
+    """
+    renamed: dict[str, Any] = {**fields, "model": model.id}
+    if not provider.native:
+        unwanted = foreign.intersection(renamed)
+        if unwanted and (model.reasoning or model.compat.get("supportsReasoningEffort") is True):
+            unwanted -= reasoning
+        for name in unwanted:
+            del renamed[name]
+    return _ENCODE(renamed)
+
+
+def _refuse_twins(body: bytes, fields: Fields) -> None:
+    # Reading keeps the last of two values at the place of the first, so what was read no longer lies in the body in
+    # order, or something is left over.
+    at = 0
+    for raw in fields.values():
+        key = _KEY.match(body, at)
+        if key is None or not body.startswith(raw, key.end()):
+            break
+        at = key.end() + len(memoryview(raw))
+    else:
+        if _END.fullmatch(body, at):
+            return
+    raise BadRequestError(f"the field {_twin(body)!r} is given twice")
+
+
+def _twin(body: bytes) -> str:
+    names = [name for name, _ in json.loads(body, object_pairs_hook=list)]
+    return next((name for i, name in enumerate(names) if name in names[:i]), "?")

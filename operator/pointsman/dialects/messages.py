@@ -1,0 +1,202 @@
+"""Anthropic's Messages (`anthropic-messages`), passed through.
+
+A stream is named events: `message_start`, then for each block start, deltas and stop, `message_delta` with the stop
+reason, `message_stop`; `ping` at any time, `error` instead of the rest. vLLM and llama.cpp use ids and error types of
+their own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from msgspec import Raw
+
+from pointsman.dialects import body as bodies
+from pointsman.dialects import errors
+from pointsman.dialects.replay import Said
+from pointsman.exchange import Failure, FailureKind, Head, Signal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pointsman.sse import Frame
+    from pointsman.table import Model, Provider
+
+PATH: Final = "/v1/messages"
+
+REASONING: Final = frozenset({"thinking", "output_config"})
+"""How to reason: left out for a model that is not known to, unless the target is the vendor itself."""
+FOREIGN: Final = REASONING | {
+    "service_tier", "metadata", "container", "mcp_servers", "context_management",
+}  # fmt: skip
+"""What only the vendor itself understands, and others refuse or log: left out unless the target is that vendor."""
+
+_DELTAS: Final = ("text", "thinking", "partial_json", "signature", "citation")
+_TYPES: Final = {
+    400: "invalid_request_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+}
+_EMPTY_END: Final = frozenset({"end_turn", "stop_sequence"})
+_STOPPED: Final = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+read_error = errors.read_error
+
+
+class _Block(msgspec.Struct):
+    type: str = ""
+    text: str | None = None
+    thinking: str | None = None
+
+
+class _Event(msgspec.Struct):
+    type: str = ""
+    content_block: _Block | None = None
+    delta: dict[str, Any] | None = None
+    error: Any = None
+
+
+class _Answer(msgspec.Struct):
+    type: str = ""
+    content: list[Raw] | None = None
+    stop_reason: str | None = None
+    error: Any = None
+
+
+_EVENT: Final = msgspec.json.Decoder(_Event)
+_ANSWER: Final = msgspec.json.Decoder(_Answer)
+
+
+def read_head(body: bytes) -> Head:
+    """What the gateway needs of a request; BadRequestError says what is wrong with it."""
+    fields = bodies.read_fields(body)
+    tools = "tools" in fields and bodies.filled(fields, "tools")
+    return Head(bodies.read_model(fields), bodies.read_stream(fields), fields, tools)
+
+
+def with_model(fields: Mapping[str, Raw], model: Model, provider: Provider) -> bytes:
+    """The request for a target: its name for the model; clean unless it is the vendor itself; else as received."""
+    return bodies.write(fields, model, provider, FOREIGN, REASONING)
+
+
+class Scanner:
+    """Follows one streamed answer. State: whether anything was said, and whether the stop reason came."""
+
+    __slots__ = ("_spoke", "_stopped")
+
+    def __init__(self, head: Head) -> None:  # noqa: ARG002 - the same shape in every dialect
+        self._spoke = False
+        self._stopped = False
+
+    def quiet(self, run: bytes) -> bool:
+        """Whether a run of whole frames, after the first output, has nothing to look at; decodes nothing."""
+        ends = run.count(b"\n\n")
+        return (
+            run.count(b"}\n\n") == ends == run.count(b"data: {")
+            and b"message_delta" not in run
+            and b"message_stop" not in run
+            and b'"error"' not in run
+            and b"event: error" not in run
+        )
+
+    def feed(self, frame: Frame) -> Signal | Failure:
+        """What a frame means; a Failure for an error in the stream, for what is no event, and for an empty answer."""
+        if not frame.data or frame.data == b"[DONE]":
+            return Signal.PREAMBLE
+        try:
+            event = _EVENT.decode(frame.data)
+        except (msgspec.MsgspecError, RecursionError):
+            return Failure(FailureKind.INVALID_RESPONSE, f"no Messages event: {frame.data[:80]!r}")
+        kind = event.type or frame.event.decode("ascii", "replace")
+        if kind == "error" or event.error:
+            return errors.read_stream_error(event.error or {})
+        if kind == "message_stop":
+            return Signal.TERMINAL if self._spoke or self._stopped else _EMPTY
+        if kind == "message_delta":
+            return self._stop((event.delta or {}).get("stop_reason"))
+        spoken = _is_output(kind, event)
+        self._spoke = self._spoke or spoken
+        return Signal.OUTPUT if spoken else Signal.PREAMBLE
+
+    def closing(self) -> bytes | None:
+        """What completes a stream that ended here; None: it was cut."""
+        return _STOPPED if self._stopped else None
+
+    def _stop(self, reason: Any) -> Signal | Failure:
+        if not reason:
+            return Signal.PREAMBLE
+        if not self._spoke and reason in _EMPTY_END:
+            return _EMPTY
+        self._stopped = True
+        # A refusal, or a limit that was hit before the first word, is an answer.
+        return Signal.OUTPUT
+
+
+_EMPTY: Final = Failure(FailureKind.INVALID_RESPONSE, "an empty answer")
+
+
+def whole_ok(status: int, body: bytes) -> Failure | None:
+    """Why an unstreamed answer is none; None: it is one."""
+    try:
+        answer = _ANSWER.decode(body)
+    except (msgspec.MsgspecError, RecursionError):
+        page = "an HTML page" if errors.looks_like_html(body) else f"no message: {body[:80]!r}"
+        return Failure(FailureKind.INVALID_RESPONSE, page, status)
+    if answer.error:
+        return errors.read_error(status, body)
+    if answer.content or answer.stop_reason not in {None, *_EMPTY_END}:
+        return None
+    return Failure(FailureKind.INVALID_RESPONSE, "an empty answer", status)
+
+
+def is_error(body: bytes) -> bool:
+    """Whether an error body is in the dialect's own shape, and so can be passed on."""
+    return errors.has_object(body, "error", kind="error")
+
+
+def write_error(status: int, code: str, message: str, extra: Mapping[str, Any] | None = None) -> bytes:
+    """An error body in Anthropic's shape; `code` and `extra` join the error object."""
+    kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
+    error = {"type": kind, "message": message, "code": code, **(extra or {})}
+    return msgspec.json.encode({"type": "error", "error": error})
+
+
+def write_stream_error(status: int, code: str, message: str) -> bytes:
+    """The event that ends a broken stream; SDKs raise on it."""
+    return b"event: error\ndata: " + write_error(status, code, message) + b"\n\n"
+
+
+def _is_output(kind: str, event: _Event) -> bool:
+    if kind == "content_block_delta":
+        return event.delta is not None and any(event.delta.get(name) for name in _DELTAS)
+    if kind == "content_block_start":
+        block = event.content_block
+        # Text and thinking open empty; a tool call opens with its name.
+        return block is not None and bool(block.type not in {"text", "thinking"} or block.text or block.thinking)
+    return False
+
+
+_PIECES: Final = {"text_delta": "text", "thinking_delta": "thinking"}
+_SHAPES: Final = frozenset({"message_start", "content_block_start", "content_block_stop", "message_delta"})
+
+
+def said(event: Mapping[str, Any]) -> Said | None:
+    """What an event amounts to when it is told again; None: it belongs to a tool's call or a signature."""
+    kind, index = event.get("type"), event.get("index", 0)
+    if kind == "content_block_delta":
+        delta = event.get("delta") or {}
+        name = _PIECES.get(str(delta.get("type")))
+        return Said(((f"{index}.{name}", str(delta.get(name) or "")),)) if name else None
+    if kind == "content_block_start" and (event.get("content_block") or {}).get("type") not in _PIECES.values():
+        return None
+    return Said(mark=f"{kind} {index}") if kind in _SHAPES else Said()
+
+
+def resaid(event: dict[str, Any], texts: Mapping[str, str]) -> dict[str, Any]:
+    """A delta with what is left of its text."""
+    [(channel, text)] = texts.items()
+    return {**event, "delta": {**event["delta"], channel.partition(".")[2]: text}}

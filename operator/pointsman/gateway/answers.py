@@ -1,0 +1,143 @@
+"""What the gateway itself says to clients: errors that tell the truth, and the list of models."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from pointsman.exchange import FailureKind
+from pointsman.failover import machine
+
+if TYPE_CHECKING:
+    from pointsman.dialects import Wire
+    from pointsman.failover.choose import Chain
+    from pointsman.failover.health import Health
+    from pointsman.failover.machine import Run
+    from pointsman.gateway.routing import Routing
+    from pointsman.table import Model, Route
+
+_SHOWN: Final = 20  # names in an error's text
+_MESSAGE: Final = 200  # characters of an upstream's text in an error
+_NO_DATE: Final = "1970-01-01T00:00:00Z"
+_NEVER_OURS: Final = frozenset({401, 402, 403})
+
+
+class Answer(msgspec.Struct, frozen=True, gc=False):
+    """What the gateway says itself. `code` is for the log; `extra` are header lines, each with its line end."""
+
+    status: int
+    code: str
+    body: bytes
+    extra: bytes = b""
+    content_type: bytes = b"application/json"
+
+
+def unknown_model(wire: Wire, routing: Routing, model: str) -> Answer:
+    """404 that helps: close names, else what there is."""
+    similar = routing.similar(model)
+    names = similar or sorted(routing.names())
+    shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    hint = f"did you mean {shown}?" if similar else f"there are: {shown or 'none yet'}"
+    message = f"the model {model[:200]!r} does not exist; {hint}"
+    return Answer(404, "model_not_found", wire.write_error(404, "model_not_found", message))
+
+
+def no_candidate(wire: Wire, route: Route, chain: Chain) -> Answer:
+    """A route that has nothing to try for this request: 403 when it is the fence that forbids all of it."""
+    targets = [{"target": f"{p.provider}/{p.model}", "reason": p.reason, "message": p.message} for p in chain.passed]
+    if chain.fenced_in:
+        fences = [
+            {"allowedLocations": list(fence.locations), "allowedRegions": list(fence.regions)} for fence in chain.fences
+        ]
+        message = f"data policy leaves no target for {route.model_name!r}: " + "; ".join(
+            f"{p.provider}/{p.model}: {p.message}" for p in chain.passed
+        )
+        code = "policy_no_candidate"
+        return Answer(403, code, wire.write_error(403, code, message, {"fences": fences, "passed": targets}))
+    message = f"no target of {route.model_name!r} can take this request: " + "; ".join(
+        f"{p.provider}/{p.model}: {p.message}" for p in chain.passed
+    )
+    status = 400 if chain.passed and all(p.reason in {"dialect", "tools"} for p in chain.passed) else 503
+    extra = b"retry-after: 30\r\n" if status == 503 else b""
+    return Answer(status, "no_candidate", wire.write_error(status, "no_candidate", message, {"passed": targets}), extra)
+
+
+def exhausted(wire: Wire, route: Route, run: Run, wait: int) -> Answer:
+    """All that could be tried has failed: 503, or 429 when every one said so; 400 when it fits into no context.
+
+    `wait`: whole seconds after which it is worth asking again.
+    """
+    kind = machine.exhausted_by(run)
+    attempts = [_told(attempt) for attempt in run.attempts]
+    message = f"all {len(attempts)} attempts for {route.model_name!r} failed: " + "; ".join(
+        f"{attempt['target']}: {attempt['reason']} ({attempt['message']})" for attempt in attempts
+    )
+    if kind is FailureKind.CONTEXT_LENGTH_EXCEEDED:
+        code = "context_length_exceeded"
+        return Answer(400, code, wire.write_error(400, code, message, {"attempts": attempts}))
+    status, code = (429 if kind is FailureKind.RATE_LIMITED else 503), "all_candidates_failed"
+    extra = b"retry-after: %d\r\n" % wait
+    body = wire.write_error(status, code, message, {"attempts": attempts, "retry_after": wait})
+    return Answer(status, code, body, extra)
+
+
+def passed_on(wire: Wire, run: Run, status: int, content_type: bytes, body: bytes) -> Answer:
+    """A target's own refusal of the request, as it came if it is in the client's dialect."""
+    failure = run.attempts[-1].failure
+    status = 400 if status in _NEVER_OURS or not 400 <= status < 500 else status
+    code = "content_policy_violation" if failure.kind is FailureKind.CONTENT_POLICY else "invalid_request"
+    if wire.is_error(body):
+        return Answer(status, code, body, content_type=content_type or b"application/json")
+    return Answer(status, code, wire.write_error(status, code, failure.message))
+
+
+def retry_after(chain: Chain, health: Health, now: float) -> int:
+    """Whole seconds until the first of the chain's targets may be tried again, at least one."""
+    times = [health.until(candidate.provider.name, candidate.model.id) - now for candidate in chain.candidates]
+    return max(1, math.ceil(min(times, default=1.0)))
+
+
+def models(routing: Routing, *, anthropic: bool) -> bytes:
+    """The body of GET /v1/models in OpenAI's or Anthropic's shape."""
+    entries = [_model(routing, name, anthropic=anthropic) for name in routing.names()]
+    if anthropic:
+        first, last = (entries[0]["id"], entries[-1]["id"]) if entries else (None, None)
+        return msgspec.json.encode({"data": entries, "has_more": False, "first_id": first, "last_id": last})
+    return msgspec.json.encode({"object": "list", "data": entries})
+
+
+def model(routing: Routing, name: str, *, anthropic: bool) -> bytes | None:
+    """The body of GET /v1/models/NAME; None: there is none."""
+    return msgspec.json.encode(_model(routing, name, anthropic=anthropic)) if name in routing.names() else None
+
+
+def _model(routing: Routing, name: str, *, anthropic: bool) -> dict[str, Any]:
+    route = routing.names()[name]
+    served = [_find(routing, target.provider, target.model) for target in route.targets]
+    known = [model for model in served if model is not None]
+    # A client may be answered by any of the chain: it may only count on what all of it holds.
+    window = min((model.context_window for model in known if model.context_window), default=0)
+    most = min((model.max_tokens for model in known if model.max_tokens), default=0)
+    if anthropic:
+        entry: dict[str, Any] = {"type": "model", "id": name, "display_name": name, "created_at": _NO_DATE}
+        limits = {"max_input_tokens": window, "max_tokens": most}
+    else:
+        entry = {"id": name, "object": "model", "created": 0, "owned_by": "pointsman"}
+        limits = {"context_window": window, "max_model_len": window, "max_output_tokens": most}
+    return {**entry, **{key: value for key, value in limits.items() if value}}
+
+
+def _find(routing: Routing, provider: str, model: str) -> Model | None:
+    return next((known for known in routing.providers[provider].models if known.id == model), None)
+
+
+def _told(attempt: machine.Attempt) -> dict[str, Any]:
+    failure = attempt.failure
+    # The words of a server about the gateway's own key are not the client's to read.
+    hidden = failure.kind is FailureKind.AUTHENTICATION
+    message = "the gateway's credential was not accepted" if hidden else failure.message[:_MESSAGE]
+    target = f"{attempt.candidate.provider.name}/{attempt.candidate.model.id}"
+    told = {"target": target, "reason": str(failure.kind), "message": message}
+    return {**told, "status": failure.status} if failure.status and not hidden else told

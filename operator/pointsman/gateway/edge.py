@@ -1,0 +1,306 @@
+"""The side towards the clients: HTTP/1.1 parsed strictly, one request at a time, limits on everything.
+
+llhttp refuses what smuggling is made of: both lengths, a length given twice, bad chunks, folded lines, bare LF. Added
+here: a transfer coding other than chunked, a missing Host, and sizes and times. Requests that come while another is
+being answered (pipelining) wait in a queue, and the socket is not read until it is empty.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections import deque
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final, cast
+
+import httptools
+import msgspec
+
+from pointsman import dialects
+from pointsman.dialects import chat
+from pointsman.gateway import admin, relay
+from pointsman.gateway.answers import Answer
+
+if TYPE_CHECKING:
+    from pointsman.gateway.relay import Exchange
+    from pointsman.gateway.state import State
+
+HEAD_LIMIT: Final = 64 * 1024  # bytes of a request's head
+_FIELDS_LIMIT: Final = 200
+_LINGER: Final = 2.0  # seconds in which a refused client may read why
+_PIECES: Final = 1024  # of a body, after which they are joined: a byte a piece must not cost forty
+
+_NO_LINGER: Final = struct.pack("ii", 1, 0)
+_REASONS: Final = {status.value: status.phrase.encode() for status in HTTPStatus}
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Request(msgspec.Struct, frozen=True):
+    """A request that is all there. Field names are lower case; `path` is without query."""
+
+    method: bytes
+    path: str
+    fields: dict[bytes, bytes]
+    body: bytes
+    keep: bool  # the connection may be used again
+
+
+class Client(asyncio.Protocol):
+    """One client connection. State: the request being read, those that wait, and the exchange under way."""
+
+    __slots__ = (
+        "_body", "_chunked", "_fields", "_head", "_keep", "_method", "_opening", "_parser", "_parts", "_queue", "_read", "_refusal", "_seen",
+        "_state", "_url", "exchange", "on_body", "on_header", "on_url", "reading", "since", "transport",
+    )  # fmt: skip
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._fields: dict[bytes, bytes] = {}
+        self._head: dict[bytes, bytes] = {}  # the same with names in lower case, once complete
+        self._parts: list[bytes] = []
+        self._url: list[bytes] = []
+        # The parser calls these three straight into C: no Python frame for a field or a piece of body.
+        self.on_header = self._fields.__setitem__
+        self.on_body = self._parts.append
+        self.on_url = self._url.append
+        self._parser = httptools.HttpRequestParser(self)
+        self._queue: deque[Request | Answer] = deque()
+        self._body = bytearray()  # the joined pieces of a long body
+        self._seen = 0  # bytes of the request being read
+        self._read = False  # its head is here
+        self._refusal: Answer | None = None  # what is wrong with the request being read
+        self._method = self._opening = b""
+        self._keep = True
+        self._chunked = False
+        self.reading = False  # a request has begun and is not all there
+        self.exchange: Exchange | None = None
+        self.since = state.now  # when the last thing began: a request, or the wait for one
+        self.transport: asyncio.Transport = cast("asyncio.Transport", None)  # until connection_made
+
+    # What the event loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self._state.clients.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why does not matter
+        self._state.clients.discard(self)
+        exchange, self.exchange = self.exchange, None
+        self._queue.clear()
+        if exchange is not None:
+            exchange.left()
+
+    def pause_writing(self) -> None:
+        if self.exchange is not None:
+            self.exchange.hold_back(slow=True)
+
+    def resume_writing(self) -> None:
+        if self.exchange is not None:
+            self.exchange.hold_back(slow=False)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refusal is not None:
+            return  # what follows a request that was refused is not read
+        self._seen += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserCallbackError as error:
+            self._reject_for(error)
+        except httptools.HttpParserError as error:
+            self._reject(400, "bad_http", f"not valid HTTP/1.1: {error}")
+        if self.reading:
+            self._check_size()
+        queue = self._queue
+        if queue:
+            if self.exchange is None:
+                self._serve(queue.popleft())
+            if queue:
+                self.transport.pause_reading()
+
+    # What the parser calls
+
+    def on_message_begin(self) -> None:
+        self.reading = True
+        self.since = self._state.now
+
+    def on_headers_complete(self) -> None:
+        self._read = True
+        self._head = fields = {name.lower(): value for name, value in self._fields.items()}
+        if self._parser.should_upgrade():
+            raise _Unwanted(400, "upgrade_refused", "no protocol upgrade here: speak HTTP/1.1")
+        length = fields.get(b"content-length")
+        if length is not None and int(length) > self._state.options.max_body:
+            raise _Unwanted(413, "body_too_large", f"a body of more than {self._state.options.max_body} bytes")
+        if fields.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
+            raise _Unwanted(501, "bad_transfer_coding", "no transfer coding but chunked")
+        if b"host" not in fields and self._parser.get_http_version() != "1.0":
+            raise _Unwanted(400, "no_host", "the Host field is missing")
+        if len(fields) > _FIELDS_LIMIT:
+            raise _Unwanted(431, "head_too_large", f"more than {_FIELDS_LIMIT} header fields")
+        if self._seen > HEAD_LIMIT and sum(map(len, (*fields, *fields.values(), *self._url))) > HEAD_LIMIT:
+            raise _Unwanted(431, "head_too_large", f"a head of more than {HEAD_LIMIT} bytes")
+        if b"expect" in fields and self.exchange is None:
+            self.transport.write(_CONTINUE)
+
+    def on_message_complete(self) -> None:
+        parts, parser, url = self._parts, self._parser, self._url
+        if self._body:
+            parts.insert(0, bytes(self._body))
+            self._body.clear()
+        target = url[0] if len(url) == 1 else b"".join(url)
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        self._queue.append(
+            Request(
+                parser.get_method(),
+                target.partition(b"?")[0].decode("latin-1"),
+                self._head,
+                body,
+                parser.should_keep_alive(),
+            )
+        )
+        self.reading = self._read = False
+        self._seen = 0
+        self._fields.clear()
+        parts.clear()
+        url.clear()
+
+    # What an exchange calls
+
+    def reply(self, status: int, content_type: bytes, body: bytes, extra: bytes) -> None:
+        """Send a whole answer; `finished` is to follow."""
+        self.transport.write(
+            b"HTTP/1.1 %d %b\r\ndate: %b\r\ncontent-type: %b\r\ncontent-length: %d\r\n%b%b\r\n%b" % (
+                status, _REASONS.get(status, b"Status"), self._state.date, content_type, len(body), extra,
+                b"" if self._keep and not self._state.draining else b"connection: close\r\n",
+                body if self._method != b"HEAD" else b"",
+            )
+        )  # fmt: skip
+
+    def open(self, status: int, content_type: bytes, extra: bytes, length: bytes = b"") -> None:
+        """Begin an answer that comes in pieces, of a length that is known or not. It is sent with the first of them."""
+        # HTTP/1.0 knows no chunks: there the end of the connection is the end of the answer.
+        self._chunked = not length and self._parser.get_http_version() != "1.0"
+        if self._chunked:
+            framing = b"cache-control: no-cache\r\nx-accel-buffering: no\r\ntransfer-encoding: chunked\r\n"
+        else:
+            framing = b"content-length: %b\r\n" % length if length else b""
+        self._opening = b"HTTP/1.1 %d %b\r\ndate: %b\r\ncontent-type: %b\r\n%b%b%b\r\n" % (
+            status, _REASONS.get(status, b"Status"), self._state.date, content_type, framing, extra, self._closing(),
+        )  # fmt: skip
+
+    def pass_on(self, run: bytes, last: bool) -> None:
+        """Send a piece; `finished` is to follow the last."""
+        if self._chunked:
+            data = b"%x\r\n%b\r\n" % (len(run), run) if run else b""
+            if last:
+                data += b"0\r\n\r\n"
+        else:
+            data = run
+        if self._opening:
+            data = self._opening + data
+            self._opening = b""
+        if data:
+            self.transport.write(data)
+
+    def end_broken(self, data: bytes) -> None:
+        """Send what there is and close without the end that would make it whole."""
+        self._keep = False
+        if data:
+            self.pass_on(data, last=False)
+        if not self._chunked:
+            # Without chunks or with a length of which much is missing, only a reset tells a cut from an end.
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+            self.transport.abort()
+        self.transport.close()
+
+    def refuse(self, answer: Answer) -> None:
+        """Answer a request that never became an exchange."""
+        if answer.status >= 400:
+            self._state.metrics.refused[answer.code,].n += 1
+        self.reply(answer.status, answer.content_type, answer.body, answer.extra)
+        self._after()
+
+    def finished(self, exchange: Exchange) -> None:
+        """The answer is on its way: the next request, if the connection lives."""
+        if self.exchange is exchange:
+            self.exchange = None
+            self._after()
+
+    # Parts of the above
+
+    def _serve(self, request: Request | Answer) -> None:
+        if isinstance(request, Answer):
+            self._keep = False
+            self.refuse(request)
+            return
+        self._keep = request.keep
+        self._method = request.method
+        dialect = dialects.for_path(request.path)
+        if dialect is not None and request.method == b"POST":
+            relay.begin(self._state, self, request, dialect)
+        else:
+            self.refuse(admin.answer(self._state, request.method, request.path, request.fields))
+
+    def _after(self) -> None:
+        self.since = self._state.now
+        if self._queue and self._keep and not self._state.draining:
+            # Not from here: a thousand pipelined requests would be as many frames deep.
+            self._state.loop.call_soon(self._next)
+        elif self._refusal is not None and self.transport.can_write_eof() and not self.transport.is_closing():
+            # What the client is still sending is read and dropped: closing now would reset the connection, and with
+            # it what the client was just told.
+            self.transport.write_eof()
+            self.transport.resume_reading()
+        elif not self._keep or self._state.draining:
+            self.transport.close()
+
+    def _next(self) -> None:
+        if self._queue and self.exchange is None and not self.transport.is_closing():
+            self._serve(self._queue.popleft())
+            if not self._queue and self._refusal is None and not self.transport.is_closing():
+                self.transport.resume_reading()
+
+    def _closing(self) -> bytes:
+        return b"" if self._keep and not self._state.draining else b"connection: close\r\n"
+
+    def _check_size(self) -> None:
+        if not self._read:
+            if self._seen > HEAD_LIMIT:
+                self._reject(431, "head_too_large", f"a head of more than {HEAD_LIMIT} bytes")
+        elif self._seen > self._state.options.max_body + HEAD_LIMIT:
+            self._reject(413, "body_too_large", f"a body of more than {self._state.options.max_body} bytes")
+        elif len(self._parts) > _PIECES:
+            self._body += b"".join(self._parts)
+            self._parts.clear()
+
+    def _reject_for(self, error: httptools.HttpParserCallbackError) -> None:
+        cause = error.__context__
+        if not isinstance(cause, _Unwanted):
+            raise error
+        self._reject(cause.status, cause.code, str(cause))
+
+    def _reject(self, status: int, code: str, message: str) -> None:
+        self.reading = False
+        body = chat.write_error(status, code, message)
+        self._refusal = Answer(status, code, body)
+        self._queue.append(self._refusal)
+
+    def time_out(self, now: float) -> None:
+        """The sweep looks: a request that does not come, or a connection that nobody uses, is closed."""
+        options = self._state.options
+        if self.exchange is not None:
+            return
+        waited = now - self.since
+        if not self.reading:
+            if waited > (_LINGER if self._refusal is not None else options.idle_time):
+                self.transport.abort()
+        elif waited > (options.body_time if self._read else options.header_time):
+            self._reject(408, "request_timeout", "the request did not come in time")
+            self._serve(self._queue.popleft())
+
+
+class _Unwanted(Exception):  # noqa: N818 - carried through the parser
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code = status, code

@@ -1,0 +1,43 @@
+"""HTTP fields that cross the gateway: few, by list. Never credentials, cookies, attribution, hop-by-hop fields."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Final
+
+from pointsman.names import Dialect
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+_ANTHROPIC_VERSION: Final = b"2023-06-01"
+
+
+def passed_on(dialect: Dialect, fields: Mapping[bytes, bytes], own: Collection[bytes]) -> bytes:
+    """Of a client's fields (names in lower case), the lines that a target is sent; not those that it sets itself."""
+    accept = fields.get(b"accept")
+    lines = b"Accept: %b\r\n" % accept if accept is not None and b"accept" not in own else b""
+    if dialect is Dialect.MESSAGES:
+        version, beta = fields.get(b"anthropic-version", _ANTHROPIC_VERSION), fields.get(b"anthropic-beta")
+        if b"anthropic-version" not in own:
+            lines += b"anthropic-version: %b\r\n" % version
+        if beta is not None and b"anthropic-beta" not in own:
+            lines += b"anthropic-beta: %b\r\n" % beta
+    return lines
+
+
+def read_retry_after(value: bytes, now: float) -> float:
+    """Seconds from `now` (of the epoch): given as such or as a date; 0.0 when absent, past or unreadable."""
+    text = value.decode("latin-1").strip()
+    if not text:
+        return 0.0
+    try:
+        return max(0.0, float(text)) if text[0].isdigit() else max(0.0, _date(text) - now)
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
+
+
+def _date(text: str) -> float:
+    date = parsedate_to_datetime(text)
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()

@@ -1,0 +1,181 @@
+"""One gateway: the listening socket, the sweep, the reloads, and an orderly end.
+
+SIGTERM drains: no new connection is taken, /-/readyz says so, kept connections close after their answer, and what is
+still under way when the grace is over is told so inside its stream. Several workers share one port (SO_REUSEPORT).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import socket
+from typing import TYPE_CHECKING, Final
+
+import uvloop
+
+from pointsman.gateway.edge import Client
+from pointsman.gateway.reload import PERIOD, Reloader
+from pointsman.gateway.state import SWEEP, Options, State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Options", "main", "serve"]
+
+_BACKLOG: Final = 4096
+_SLOW_SWEEP: Final = 1.0  # seconds between two looks at idle connections
+
+
+def main(options: Options) -> int:
+    """Run until SIGTERM or SIGINT; the exit status."""
+    if options.workers > 1:
+        return _supervise(options)
+    return _run(options)
+
+
+async def serve(options: Options, stop: asyncio.Event, started: asyncio.Future[State] | None = None) -> None:
+    """Serve until `stop` is set, then drain. `started` gets the state; OSError when the address cannot be had."""
+    loop = asyncio.get_running_loop()
+    state = State(options, loop)
+    reloader = Reloader(state)
+    reloader.look()
+    sockets = [listen(options)]
+    server = await loop.create_server(lambda: Client(state), sock=sockets[0], backlog=_BACKLOG)
+    state.port = sockets[0].getsockname()[1]
+    state.journal.event("listening", address=options.listen, port=state.port)
+    sweeps = [asyncio.ensure_future(_sweep(state)), asyncio.ensure_future(_sweep_slowly(state, reloader))]
+    if started is not None:
+        started.set_result(state)
+    try:
+        await stop.wait()
+        server.close()
+        await drain(state)
+    finally:
+        server.close()
+        for sweep in sweeps:
+            sweep.cancel()
+        await asyncio.gather(*sweeps, return_exceptions=True)
+        close(state)
+
+
+def listen(options: Options) -> socket.socket:
+    """The listening socket. ValueError: not HOST:PORT."""
+    host, colon, port = options.listen.rpartition(":")
+    if not colon or not port.isdigit():
+        raise ValueError(f"--listen {options.listen!r}: not HOST:PORT")
+    host = host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with contextlib.ExitStack() as stack:
+        listening = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if options.workers > 1:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listening.bind((host, int(port)))
+        stack.pop_all()
+        return listening
+
+
+async def drain(state: State) -> None:
+    """Let what is under way finish, within the grace; then say so and close."""
+    state.draining = True
+    state.journal.event("draining", requests=len(state.exchanges))
+    for client in list(state.clients):
+        if client.exchange is None and not client.reading:
+            client.transport.close()
+    end = state.loop.time() + state.options.grace
+    # Looking is cheaper than an event that every request would have to set.
+    while state.busy() and state.loop.time() < end:  # noqa: ASYNC110
+        await asyncio.sleep(SWEEP)
+    for exchange in list(state.exchanges):
+        exchange.cut()
+    await asyncio.sleep(0)
+
+
+def close(state: State) -> None:
+    """Close every connection and write the last lines."""
+    for client in list(state.clients):
+        client.transport.close()
+    state.pools.close()
+    state.journal.event("stopped", lost_lines=state.journal.lost)
+    state.journal.flush()
+
+
+async def _sweep(state: State) -> None:
+    while True:
+        await asyncio.sleep(SWEEP)
+        state.tick()
+        now = state.now
+        for exchange in [exchange for exchange in state.exchanges if exchange.deadline <= now]:
+            exchange.late(now)
+        state.journal.flush()
+        state.metrics.sort_in()
+
+
+async def _sweep_slowly(state: State, reloader: Reloader) -> None:
+    while True:
+        await asyncio.sleep(PERIOD)
+        reloader.look()
+        state.pools.sweep(state.now)
+        for client in list(state.clients):
+            client.time_out(state.now)
+
+
+def _run(options: Options) -> int:
+    async def body() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        await serve(options, stop)
+
+    gc.freeze()  # what was imported stays: the collector need not look at it again
+    gc.set_threshold(50_000, 20, 20)
+    try:
+        uvloop.run(body())
+    except (OSError, ValueError) as error:
+        os.write(2, f"pointsman gateway: {error}\n".encode())
+        return 1
+    return 0
+
+
+def _supervise(options: Options) -> int:
+    """A process for each worker; when one ends by itself, all do, and whoever started us starts us again."""
+    workers = [_fork(options) for _ in range(options.workers)]
+    stopping = False
+
+    def stop(_number: int, _frame: object) -> None:
+        nonlocal stopping
+        stopping = True
+        _signal(workers, signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    worst = 0
+    while workers:
+        try:
+            pid, status = os.wait()
+        except InterruptedError:
+            continue
+        if pid in workers:
+            workers.remove(pid)
+            worst = worst or os.waitstatus_to_exitcode(status)
+            if not stopping:
+                stop(0, None)
+                worst = worst or 1
+    return 1 if worst else 0
+
+
+def _fork(options: Options) -> int:
+    pid = os.fork()
+    if pid == 0:
+        os._exit(_run(options))
+    return pid
+
+
+def _signal(pids: Sequence[int], number: int) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
