@@ -86,15 +86,15 @@ def test_a_hosted_primary_with_its_key() -> None:
     imported = load((Path(__file__).parent / "seeds/hosted-primary.json5").read_text(), KEY)
     assert routes(imported)["anthropic/claude-sonnet-4-5"] == {
         "modelName": "anthropic/claude-sonnet-4-5",
-        "aliases": ["Sonnet", "default"],
+        "aliases": ["Sonnet", "default", "claude-sonnet-4-5"],
         "primary": {"provider": "anthropic", "model": "claude-sonnet-4-5"},
         "fallbacks": [
             {"provider": "lmstudio", "model": "minimax-m2.1-gs32"},
             {"provider": "anthropic", "model": "claude-opus-4-6"},
         ],
     }
-    assert routes(imported)["lmstudio/minimax-m2.1-gs32"]["aliases"] == ["MiniMax Local"]
-    assert routes(imported)["anthropic/claude-opus-4-6"]["aliases"] == ["Opus"]
+    assert routes(imported)["lmstudio/minimax-m2.1-gs32"]["aliases"] == ["MiniMax Local", "minimax-m2.1-gs32"]
+    assert routes(imported)["anthropic/claude-opus-4-6"]["aliases"] == ["Opus", "claude-opus-4-6"]
     anthropic = spec(imported, "ModelProvider", "anthropic")
     assert (anthropic["type"], anthropic["dataPolicy"]) == ("Anthropic", {"location": "External"})
     assert anthropic["endpoint"]["baseUrl"] == "https://api.anthropic.com"

@@ -4,6 +4,7 @@ What becomes a route, so that an agent's model names keep working at the gateway
 - agents.defaults.model: its primary's ref ("provider/model") is the modelName, with the alias of that model and the
   alias "default"; its fallbacks follow in order.
 - every other entry of agents.defaults.models that has an alias: modelName is the ref, no fallbacks.
+- each of these also answers to the model's bare id, which is what OpenClaw sends, if only one provider has it.
 - with models.mode "replace", where nothing is reachable but by a route: every other model of models.providers.
 - in a configuration without any of these: one route for each model of models.providers, called by the model's id where
   that is unique, else by its ref.
@@ -164,6 +165,10 @@ def _route(want: Wanted, places: dict[str, Place], naming: Naming) -> dict[str, 
         first.node.warn(f"no route {first.text} is made: none of its targets can be used")
         return None
     aliases = [alias for alias in want.aliases if alias not in naming.models]
+    # OpenClaw itself sends the provider's own id of a model, without the provider.
+    bare = Counter(model for place in places.values() for model in place.model_ids())[first.model] == 1
+    if bare and first.model not in {*naming.models, *aliases}:
+        aliases.append(first.model)
     for alias in set(want.aliases) - {*aliases, first.text}:
         first.node.warn(f"the alias {alias!r} is the name of another route and is left out")
     timeout = max(place.timeout for _, place in found)
