@@ -74,7 +74,7 @@ class Convergence(RuleBasedStateMachine):
         self.operator.wakes._add = lambda key: self.schedule.add(key, self.now)
         self.operator.wakes._put_off = lambda key: self.schedule.put_off(key, self.now, 0.15, 1.0)
         self.targets = dict[tuple[str, str], Any]()
-        self.operator.probes._aim = self.targets.__setitem__
+        self.operator.probes._aim = lambda name, target, _standing: self.targets.__setitem__(name, target)
         self.operator.reconciler.parts.clock = lambda: self.now
         self.operator.reconciler._started = self.now
         self.operator.secrets._clock = lambda: self.now

@@ -11,7 +11,7 @@ from pointsman.prober.ask import ProbeRequest, TlsSettings
 from pointsman.prober.request import ProbeTarget
 from pointsman.prober.schedule import Prober
 from pointsman.prober.thresholds import Settings
-from pointsman.served import State
+from pointsman.served import Probed, State
 from prober.scripted import MODELS, Answering, Holding, Results, Serve, running, spin
 from testbed.ports import free_port
 
@@ -50,6 +50,19 @@ async def test_a_server_that_dies_is_down_after_the_threshold(results: Results, 
         await results.until(lambda: len(results.told) == 3)
     assert results.states() == [(State.UP, ""), (State.DOWN, "ServerError"), (State.UP, "")]
     assert len(failures) == 3
+
+
+async def test_what_was_known_before_a_restart_survives_a_missed_probe(results: Results, serve: Serve) -> None:
+    """A blip while the operator starts is no outage; one that lasts is."""
+    script = Answering()
+    script.paths = {"/v1/models": (500, b"oops")}
+    known = Probed(state=State.UP, reason="", message="", models_known=True)
+    async with running(results) as prober:
+        prober.set("p", aim(await serve(script)), known)
+        await results.until(lambda: len(results.asked) >= 2)
+        assert (State.DOWN, "ServerError") not in results.states()
+        await results.until(lambda: (State.DOWN, "ServerError") in results.states())
+    assert len([finding for _, finding in results.asked if not finding.ok]) >= 3
 
 
 async def test_a_provider_is_probed_at_once_and_when_poked(results: Results, serve: Serve) -> None:

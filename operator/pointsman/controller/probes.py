@@ -21,7 +21,9 @@ _NONE: Mapping[str, Probed] = MappingProxyType({})
 class Probes:
     """Results by provider. `aim` is the prober's `set`; `on_change` hears of results that are news."""
 
-    def __init__(self, aim: Callable[[Name, ProbeTarget | None], None], on_change: Callable[[Name], None]) -> None:
+    def __init__(
+        self, aim: Callable[[Name, ProbeTarget | None, Probed | None], None], on_change: Callable[[Name], None]
+    ) -> None:
         self._aim, self._on_change = aim, on_change
         self._aimed: dict[Name, tuple[int, ProbeTarget]] = {}  # what is probed, and of which generation of the spec
         self._results: defaultdict[str, dict[str, Probed]] = defaultdict(dict)
@@ -36,7 +38,7 @@ class Probes:
             self._aimed[name] = (generation, target)
         if target is None or (known and known[0] != generation and known[1].identity != target.identity):
             self._keep(name, None)
-        self._aim(name, target)
+        self._aim(name, target, self._results[name[0]].get(name[1]))
 
     def recalled(self, name: Name, probed: Probed) -> None:
         """What was known before this process began; the first result that decides anything replaces it."""

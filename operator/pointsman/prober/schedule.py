@@ -67,8 +67,11 @@ class Prober(Generic[Key]):
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
 
-    def set(self, key: Key, target: ProbeTarget | None) -> None:
+    def set(self, key: Key, target: ProbeTarget | None, standing: Probed | None = None) -> None:
         """Probe this from now on, at once if it is new or has changed; None: no more.
+
+        `standing` is what the caller knows of a new one, from before a restart: then one probe that is missed is no
+        outage, as it would be of a server that nobody knows.
 
         What earlier probes found stays, unless the endpoint or its credentials are others now, and is told again: the
         caller's object may have changed in what probes do not see, and the caller may wait for a result.
@@ -79,7 +82,7 @@ class Prober(Generic[Key]):
         if target is None:
             return
         if not old or old.target != target:
-            self._add(key, target, old)
+            self._add(key, target, old, standing)
         known = self._entries[key].probed
         if known.state is not State.UNKNOWN:
             self._on_result(key, known)
@@ -172,9 +175,11 @@ class Prober(Generic[Key]):
         heapq.heappush(self._heap, (_now() + delay, entry.ticket, key))
         self._wake.set()
 
-    def _add(self, key: Key, target: ProbeTarget, old: _Entry | None) -> None:
+    def _add(self, key: Key, target: ProbeTarget, old: _Entry | None, standing: Probed | None) -> None:
         entry = self._entries[key] = _Entry(target)
-        if old and old.target.identity == target.identity:
+        if old is None and standing is not None:
+            entry.probed = standing
+        elif old and old.target.identity == target.identity:
             entry.probed = old.probed
         self._plan(key, entry, 0.0)
 
