@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
 
 import httpx
 
@@ -19,11 +21,29 @@ metadata: {name: %s, labels: {pod-security.kubernetes.io/enforce: restricted}}
 
 
 class HelmRelease:
-    """The operator in one namespace and the gateway in that of the routes; both admit restricted Pods only."""
+    """The operator in one namespace and the gateway in that of the routes; both admit restricted Pods only.
+
+    A context manager: its end leaves the node as it was, and tells what our Pods printed if something went wrong.
+    """
 
     def __init__(self, node: RealNode) -> None:
         self.node = node
         self.refused = sum(refusals(node).values())  # before the release, by whomever
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error:
+            error.add_note(self.logs())
+        self.helm("uninstall", "--ignore-not-found")
+        now = ("delete", "pods", "--all", "--force", "--grace-period=0")
+        for namespace in (SYSTEM, MODELS):
+            self.kubectl(*now, namespace=namespace)
+        self.node.kubectl("delete", "namespace", SYSTEM, MODELS, "--ignore-not-found", "--wait=false")
+        self.node.kubectl("delete", "crd", *CRDS, "--ignore-not-found")
 
     def install(self) -> None:
         for namespace in (SYSTEM, MODELS):
@@ -75,15 +95,6 @@ class HelmRelease:
         query = ("get", kinds, "--all-namespaces", "--output=name", "--selector")
         marks = ("app.kubernetes.io/part-of=pointsman", "app.kubernetes.io/managed-by=Helm", "owner=helm")
         return {name for mark in marks for name in self.node.kubectl(*query, mark).split()}
-
-    def remove(self) -> None:
-        """Leaves the node as it was, whatever state the release is in."""
-        self.helm("uninstall", "--ignore-not-found")
-        now = ("delete", "pods", "--all", "--force", "--grace-period=0")
-        for namespace in (SYSTEM, MODELS):
-            self.kubectl(*now, namespace=namespace)
-        self.node.kubectl("delete", "namespace", SYSTEM, MODELS, "--wait=false")
-        self.node.kubectl("delete", "--ignore-not-found", "crd", *CRDS)
 
 
 def samples(text: str) -> dict[str, float]:

@@ -150,6 +150,9 @@ class Reconciler:
         pruned = await parts.applier.prune_table(namespace, plan.objects)
         published = parts.store.snapshot(namespace).published_hash
         parts.acks.expect(namespace, published)
+        if written:
+            counts = len(world.routes), len(world.providers)
+            log.info("%s: table %s is published: %d routes, %d providers", namespace, published, *counts)
         if pruned:
             parts.metrics.forget_table(namespace)
         if written:

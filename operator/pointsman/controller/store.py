@@ -158,6 +158,7 @@ class Store:
             workloads=workloads.read(
                 self.bodies(kinds.DEPLOYMENT, namespace).values(), self.bodies(kinds.SLICE, namespace).values()
             ),
+            awaited=bool(self.bodies(kinds.GATEWAY, namespace)),
             published_hash=published.hash if published else "",
         )
 

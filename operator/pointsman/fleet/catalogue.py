@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from pointsman.engines import vllm_container
 from pointsman.names import ProviderType
 from pointsman.table import Model
@@ -24,9 +26,18 @@ def models(seen: Seen) -> tuple[Model, ...]:
     """Every model that exists there, by id. Stated fields win one by one over discovered ones."""
     stated = {entry.id: entry for entry in seen.spec.models or ()}
     found = discovered(seen)
+    own = own_names(seen)
+    engine = seen.spec.deploy.engine if seen.spec.deploy else None
+    # What we start a server with is known before it says so, and where it does not.
+    told = (engine.max_model_len if engine else None) or 0
     return tuple(
-        _merged(each, stated.get(each), found.get(each)) for each in sorted({*own_names(seen), *stated, *found})
+        _windowed(_merged(each, stated.get(each), found.get(each)), told if each in own else 0)
+        for each in sorted({*own, *stated, *found})
     )
+
+
+def _windowed(model: Model, window: int) -> Model:
+    return msgspec.structs.replace(model, context_window=window) if window and not model.context_window else model
 
 
 def discovered(seen: Seen) -> dict[str, ServedModel]:

@@ -26,6 +26,8 @@ _USER: Final = 1000
 _PRE_STOP: Final = 15  # until every gateway has seen the EndpointSlice without the Pod
 _GRACE: Final = 75  # more than the pause before the stop and vLLM's own --shutdown-timeout
 
+_STARTUP_PERIOD = 5  # seconds: what an engine that is up again waits for at most, before it gets requests
+
 
 def objects(meta: Meta, spec: ModelProviderSpec, deploy: Deploy) -> tuple[Json, Json]:
     """Deployment and Service, both named as the provider and owned by it."""
@@ -154,9 +156,9 @@ def _container(deploy: Deploy) -> Json:
 def _probes(deploy: Deploy) -> Json:
     """Generous: a restart costs minutes of loading, and a busy engine may be slow to answer."""
     ask = {"httpGet": {"path": vllm_container.HEALTH, "port": "http", "scheme": "HTTP"}}
-    tries = max(math.ceil(_startup(deploy) / 10), 1)
+    tries = max(math.ceil(_startup(deploy) / _STARTUP_PERIOD), 1)
     return {
-        "startupProbe": {**ask, "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": tries},
+        "startupProbe": {**ask, "periodSeconds": _STARTUP_PERIOD, "timeoutSeconds": 5, "failureThreshold": tries},
         "readinessProbe": {**ask, "periodSeconds": 5, "timeoutSeconds": 5, "failureThreshold": 3},
         "livenessProbe": {**ask, "periodSeconds": 15, "timeoutSeconds": 15, "failureThreshold": 5},
     }

@@ -28,8 +28,14 @@ async def join(near: tuple[asyncio.StreamReader, asyncio.StreamWriter], host: st
 
 
 async def main(listener: socket.socket, host: str, port: int) -> None:
+    # The event loop holds a half-closed connection's task by nothing: without this, the collector would cut it off.
+    joined: set[asyncio.Task[None]] = set()
+
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await join((reader, writer), host, port)
+        task = asyncio.create_task(join((reader, writer), host, port))
+        joined.add(task)
+        task.add_done_callback(joined.discard)
+        await task
 
     server = await asyncio.start_server(accept, sock=listener)
     await server.serve_forever()
