@@ -1,4 +1,4 @@
-"""The gateway beside nginx, on one core each in turn; backend and load generator on the other. Prints a table.
+"""The gateway beside nginx, each in turn on one core; backend and load generator, one program, on the other.
 
     python bench/gateway.py [--seconds 2] [--rounds 5]
 
@@ -20,10 +20,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
 
 HERE = Path(__file__).resolve().parent
 SOURCE = HERE.parent / "operator"
@@ -93,35 +95,41 @@ def main() -> int:
         if tool is None:
             print("no C compiler (cc): the load generator cannot be built; install gcc")
             return 1
-        backend = stack.enter_context(started("direct", free_port(), lambda port: backend_command(tool, port)))
-        servers = [backend, *(s for s in [stack.enter_context(nginx(folder, backend.port))] if s is not None)]
-        servers.append(stack.enter_context(gateway(folder, backend.port)))
+        backend = Server("direct", free_port())  # the load tool asks itself
+        beside = stack.enter_context(nginx(folder, backend.port))
+        servers = [backend, *([beside] if beside else []), stack.enter_context(gateway(folder, backend.port))]
+        tools = Tools(tool, backend.port, folder)
         print(f"load generator: {tool.name} (C); gateway on core {GATEWAY_CORE}, the rest on core {LOAD_CORE}; "
-              f"load {os.getloadavg()[0]:.1f}; medians of {options.rounds} rounds of {options.seconds:g} s")  # fmt: skip
+              f"load {os.getloadavg()[0]:.1f}; {options.rounds} rounds of {options.seconds:g} s, medians")  # fmt: skip
         for case in CASES:
             if options.only in case.name:
-                report(case, measure(case, servers, tool, folder, options.seconds, options.rounds))
+                report(case, measure(case, servers, tools, options.seconds, options.rounds))
     return 0
 
 
-def measure(  # noqa: PLR0913, PLR0917
-    case: Case, servers: list[Server], tool: Path, folder: Path, seconds: float, rounds: int
-) -> dict[str, list[Result]]:
+class Tools(NamedTuple):
+    """What a round needs: the load tool, the port on which it is to be the backend, a folder to write in."""
+
+    program: Path
+    backend: int
+    folder: Path
+
+
+def measure(case: Case, servers: list[Server], tools: Tools, seconds: float, rounds: int) -> dict[str, list[Result]]:
     results: dict[str, list[Result]] = {server.name: [] for server in servers}
-    file = folder / "request"
+    (tools.folder / "request").write_bytes(request(case))
     for server in servers:
-        file.write_bytes(request(case))
-        load(tool, server, file, case, 0.3)  # connections made, code warm
+        load(tools, server, case, 0.5)  # code warm
     for _ in range(rounds):
         for server in servers:
-            results[server.name].append(load(tool, server, file, case, seconds))
+            results[server.name].append(load(tools, server, case, seconds))
     return results
 
 
-def load(tool: Path, server: Server, file: Path, case: Case, seconds: float) -> Result:
+def load(tools: Tools, server: Server, case: Case, seconds: float) -> Result:
     before, start = server.cpu(), time.perf_counter()
-    command = ["taskset", "-c", LOAD_CORE, str(tool), "load", str(server.port), str(file)]
-    command += [str(case.connections), str(seconds), str(case.rate)]
+    command = ["taskset", "-c", LOAD_CORE, str(tools.program), str(tools.backend), str(EVENTS), str(server.port)]
+    command += [str(tools.folder / "request"), str(case.connections), str(seconds), str(case.rate)]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     done, errors, p50, p99, events, _ = (float(value) for value in output)
     spent = time.perf_counter() - start
@@ -131,7 +139,7 @@ def load(tool: Path, server: Server, file: Path, case: Case, seconds: float) -> 
 
 def report(case: Case, results: dict[str, list[Result]]) -> None:
     print(f"\n{case.name}")
-    medians = {name: Result(*(statistics.median(column) for column in zip(*rounds, strict=True)))  # type: ignore[arg-type]
+    medians = {name: Result(*(statistics.median(column) for column in zip(*rounds, strict=True)))
                for name, rounds in results.items()}  # fmt: skip
     for name, found in medians.items():
         added = found.p50 - medians["direct"].p50
@@ -153,7 +161,8 @@ def request(case: Case) -> bytes:
     prompt = (WORDS * (case.prompt // len(WORDS) + 1))[: case.prompt]
     stream = "true" if case.stream else "false"
     body = (f'{{"model":"assistant","messages":[{{"role":"system","content":"You are helpful."}},'
-            f'{{"role":"user","content":"{prompt}"}}],"stream":{stream},"temperature":0.2,"max_tokens":64}}').encode()  # fmt: skip
+            f'{{"role":"user","content":"{prompt}"}}],"stream":{stream},"temperature":0.2,"max_tokens":64}}'
+            ).encode()  # fmt: skip
     head = (f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/json\r\n"
             f"Content-Type: application/json\r\nUser-Agent: OpenAI/Python 3.52.0\r\nAuthorization: Bearer none\r\n"
             f"X-Stainless-Lang: python\r\nContent-Length: {len(body)}\r\n\r\n").encode()  # fmt: skip
@@ -169,22 +178,18 @@ def build(folder: Path) -> Path | None:
     return tool
 
 
-def backend_command(tool: Path, port: int) -> list[str]:
-    return ["taskset", "-c", LOAD_CORE, str(tool), "serve", str(port), str(EVENTS)]
-
-
 @contextlib.contextmanager
-def started(name: str, port: int, command: object, log: Path | None = None) -> Iterator[Server]:
+def started(name: str, port: int, command: Callable[[int], Sequence[str]], log: Path) -> Iterator[Server]:
     """A server process until the end; ready when its port answers."""
-    out = log.open("wb") if log is not None else subprocess.DEVNULL
-    process = subprocess.Popen(command(port), stderr=out, stdout=out)  # type: ignore[operator]
+    with log.open("wb") as out:
+        process = subprocess.Popen(command(port), stderr=out, stdout=out)
     try:
         end = time.monotonic() + 10
         while not _answers(port):
             if time.monotonic() > end or process.poll() is not None:
-                raise RuntimeError(f"{name} did not start: {log.read_text() if log else ''}")
+                raise RuntimeError(f"{name} did not start: {log.read_text()}")
             time.sleep(0.02)
-        yield Server(name, port, (process.pid, *_children(process.pid)))
+        yield Server(name, port, (process.pid,))
     finally:
         process.terminate()
         process.wait()
@@ -193,11 +198,12 @@ def started(name: str, port: int, command: object, log: Path | None = None) -> I
 @contextlib.contextmanager
 def gateway(folder: Path, backend: int) -> Iterator[Server]:
     """The gateway with a log to a file, a fence that holds, and a fallback."""
-    local = {"type": "VLLM", "base_url": f"http://127.0.0.1:{backend}", "api": ("openai-completions",)}
+    url, models = f"http://127.0.0.1:{backend}", (Model(id="backend"),)
     providers = tuple(
-        Provider(name=name, location="OnPremises", region="eu", models=(Model(id="backend"),), **local)  # type: ignore[arg-type]
+        Provider(name=name, type="VLLM", base_url=url, api=("openai-completions",), location="OnPremises", region="eu",
+                 models=models)
         for name in ("first", "second")
-    )
+    )  # fmt: skip
     targets = tuple(Target(provider=provider.name, model="backend") for provider in providers)
     policy = Policy(fence=Fence(("InCluster", "OnPremises"), ("eu",)))
     routes = (Route(name="assistant", model_name="assistant", targets=targets, policy=policy),)
@@ -205,7 +211,8 @@ def gateway(folder: Path, backend: int) -> Iterator[Server]:
     file.write_bytes(tables.dump(RoutingTable(providers=providers, routes=routes)))
     code = ("import sys; from pointsman.gateway.server import main, Options; "
             "sys.exit(main(Options(listen=sys.argv[1], table=sys.argv[2])))")  # fmt: skip
-    environment = ["env", f"PYTHONPATH={SOURCE}", "taskset", "-c", GATEWAY_CORE, sys.executable, "-c", code]
+    paths = os.pathsep.join([str(SOURCE), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = ["env", f"PYTHONPATH={paths}", "taskset", "-c", GATEWAY_CORE, sys.executable, "-c", code]
     with started(
         "gateway", free_port(), lambda port: [*environment, f"127.0.0.1:{port}", str(file)], folder / "gateway.log"
     ) as server:
@@ -235,7 +242,7 @@ def nginx(folder: Path, backend: int) -> Iterator[Server | None]:
     command = ["taskset", "-c", GATEWAY_CORE, str(program), "-p", str(folder), "-c", str(config)]
     with started("nginx", port, lambda _: command, folder / "nginx.log") as server:
         time.sleep(0.2)
-        yield Server("nginx", port, (*server.pids, *_children(server.pids[0])))
+        yield Server("nginx", port, (server.pids[0], *_children(server.pids[0])))
 
 
 def find_nginx() -> Path | None:

@@ -1,11 +1,13 @@
-/* Both ends of a gateway benchmark in one small program, so that neither is what is measured.
+/* Both ends of a gateway benchmark in one small program and one thread, so that neither is what is measured.
 
-   loadtool serve PORT EVENTS                 a backend: a short chat completion, or a stream of EVENTS events
-   loadtool load PORT FILE CONNS SECONDS RATE requests as in FILE over CONNS connections; RATE 0: as fast as answers
-                                              come, else so many a second in all, on time (open loop)
+   loadtool BACKEND EVENTS PORT FILE CONNS SECONDS RATE
 
-   `load` prints: requests errors p50_us p99_us events bytes. An answer is over after its content-length or its last
-   chunk; an event is a blank line in a chunked body. One thread, epoll, no allocation after the start. */
+   It listens on port BACKEND and answers with a short chat completion, or a stream of EVENTS events; and it sends
+   requests as in FILE over CONNS connections to PORT, RATE 0: as fast as answers come, else so many a second in all,
+   on time (open loop). It prints: requests errors p50_us p99_us events bytes.
+
+   An answer is over after its content-length or its last chunk; an event is a blank line in a chunked body. The
+   thread polls and never sleeps: to wake a sleeping one costs whoever sends to it more than a proxy's whole work. */
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -103,62 +105,76 @@ static int serve_request(struct conn *c, int events) {
     return streamed;
 }
 
+static int backend, listening, streams, count, stream_events;
+static struct conn *all_served[8192];
+
 static void serve(int port, int events) {
-    int ep = epoll_create1(0), listening = socket(AF_INET, SOCK_STREAM, 0), one = 1, streams = 0;
+    int one = 1;
     struct sockaddr_in a = local(port);
-    static struct conn *all[8192];
-    int count = 0;
+    backend = epoll_create1(0);
+    listening = socket(AF_INET, SOCK_STREAM, 0);
+    stream_events = events;
     setsockopt(listening, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (bind(listening, (struct sockaddr *)&a, sizeof a) || listen(listening, 4096)) die("serve");
     nonblocking(listening);
-    watch(ep, EPOLL_CTL_ADD, listening, EPOLLIN, NULL);
+    watch(backend, EPOLL_CTL_ADD, listening, EPOLLIN, NULL);
     whole_len = sprintf(whole, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nserver: fake\r\n"
         "date: Sat, 21 Nov 2026 06:28:32 GMT\r\ncontent-length: %zu\r\n\r\n%s", sizeof BODY - 1, BODY);
     event_len = sprintf(event, "%zx\r\n%s\r\n", sizeof EVENT - 1, EVENT);
     last_len = sprintf(last, "%zx\r\n%s\r\n0\r\n\r\n", sizeof LAST - 1, LAST);
-    for (;;) {
-        struct epoll_event found[256];
-        int n = epoll_wait(ep, found, 256, streams ? 0 : -1);
-        for (int i = 0; i < n; i++) {
-            struct conn *c = found[i].data.ptr;
-            if (!c) {
-                int fd = accept(listening, NULL, NULL);
-                if (fd < 0) continue;
-                nonblocking(fd);
-                c = calloc(1, sizeof *c);
-                c->fd = fd;
-                watch(ep, EPOLL_CTL_ADD, fd, EPOLLIN, c);
-                all[count++] = c;
-                if (count == 8192) exit(1);
-                continue;
-            }
-            ssize_t got = recv(c->fd, c->buf + c->have, BUFFER - 1 - c->have, 0);
-            if (got <= 0) {
-                if (got < 0 && errno == EAGAIN) continue;
-                streams -= c->events_left > 0;
-                for (int j = 0; j < count; j++) if (all[j] == c) { all[j] = all[--count]; break; }
-                close(c->fd);
-                free(c);
-                continue;
-            }
-            c->have += got;
-            streams += serve_request(c, events);
-        }
-        for (int i = 0; streams && i < count; i++) {  /* one event for each stream in turn */
-            struct conn *c = all[i];
-            if (!c->events_left) continue;
-            if (c->events_left == 1) {
-                finish_write(c->fd, last, last_len);
-                c->events_left = 0;
-                streams--;
-            } else if (send(c->fd, event, event_len, MSG_NOSIGNAL) == (ssize_t)event_len) {
-                c->events_left--;
-            } else if (errno != EAGAIN) {
-                c->events_left = 0;
-                streams--;
-            }
+}
+
+static void take_connection(void) {
+    int fd = accept(listening, NULL, NULL);
+    if (fd < 0) return;
+    struct conn *c = calloc(1, sizeof *c);
+    nonblocking(fd);
+    c->fd = fd;
+    watch(backend, EPOLL_CTL_ADD, fd, EPOLLIN, c);
+    all_served[count++] = c;
+    if (count == 8192) exit(1);
+}
+
+static void lose_connection(struct conn *c) {
+    streams -= c->events_left > 0;
+    for (int j = 0; j < count; j++) if (all_served[j] == c) { all_served[j] = all_served[--count]; break; }
+    close(c->fd);
+    free(c);
+}
+
+/* One event for each stream in turn. */
+static void stream_on(void) {
+    for (int i = 0; streams && i < count; i++) {
+        struct conn *c = all_served[i];
+        if (!c->events_left) continue;
+        if (c->events_left == 1) {
+            finish_write(c->fd, last, last_len);
+            c->events_left = 0;
+            streams--;
+        } else if (send(c->fd, event, event_len, MSG_NOSIGNAL) == (ssize_t)event_len) {
+            c->events_left--;
+        } else if (errno != EAGAIN) {
+            c->events_left = 0;
+            streams--;
         }
     }
+}
+
+static void serve_some(void) {
+    struct epoll_event found[256];
+    int n = epoll_wait(backend, found, 256, 0);
+    for (int i = 0; i < n; i++) {
+        struct conn *c = found[i].data.ptr;
+        if (!c) { take_connection(); continue; }
+        ssize_t got = recv(c->fd, c->buf + c->have, BUFFER - 1 - c->have, 0);
+        if (got > 0) {
+            c->have += got;
+            streams += serve_request(c, stream_events);
+        } else if (got == 0 || errno != EAGAIN) {
+            lose_connection(c);
+        }
+    }
+    stream_on();
 }
 
 /* ---- the load ---- */
@@ -241,7 +257,8 @@ static void load(int port, const char *file, int conns, double seconds, double r
     if (!rate) for (int i = 0; i < conns; i++) begin(all[i], now());
     while (now() < stop) {
         struct epoll_event found[256];
-        int n = epoll_wait(ep, found, 256, rate ? 0 : 100);
+        serve_some();
+        int n = epoll_wait(ep, found, 256, 0);
         for (int i = 0; i < n; i++) {
             struct conn *c = found[i].data.ptr;
             ssize_t got = recv(c->fd, c->buf + c->have, BUFFER - 1 - c->have, 0);
@@ -265,9 +282,8 @@ static void load(int port, const char *file, int conns, double seconds, double r
 }
 
 int main(int argc, char **argv) {
-    if (argc == 4 && !strcmp(argv[1], "serve")) serve(atoi(argv[2]), atoi(argv[3]));
-    else if (argc == 7 && !strcmp(argv[1], "load"))
-        load(atoi(argv[2]), argv[3], atoi(argv[4]), atof(argv[5]), atof(argv[6]));
-    else { fprintf(stderr, "see the head of loadtool.c\n"); return 2; }
+    if (argc != 8) { fprintf(stderr, "see the head of loadtool.c\n"); return 2; }
+    serve(atoi(argv[1]), atoi(argv[2]));
+    load(atoi(argv[3]), argv[4], atoi(argv[5]), atof(argv[6]), atof(argv[7]));
     return 0;
 }

@@ -1,5 +1,6 @@
 """What error answers mean: bodies as real servers send them."""
 
+
 from __future__ import annotations
 
 import json
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 from pointsman.dialects import chat, errors, messages
 from pointsman.exchange import FailureKind
 
-VLLM_LONG = "This model's maximum context length is 2048 tokens. However, your prompt contains at least 2049 input tokens."
+VLLM_LONG = (
+    "This model's maximum context length is 2048 tokens. However, your prompt contains at least 2049 input tokens."
+)
 REAL = [
     (400, {"error": {"message": VLLM_LONG, "type": "BadRequestError", "param": "input_tokens", "code": 400}}, "ContextLengthExceeded"),
     (400, {"type": "error", "error": {"type": "BadRequestError", "message": VLLM_LONG}}, "ContextLengthExceeded"),
@@ -52,7 +55,8 @@ def test_classifies_what_real_servers_say(status: int, body: object, kind: str) 
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(200, "InvalidResponse"), (404, "InvalidResponse"), (502, "ServerError"), (403, "Authentication")]
+    ("status", "kind"),
+    [(200, "InvalidResponse"), (404, "InvalidResponse"), (502, "ServerError"), (403, "Authentication")],
 )
 def test_a_page_is_not_an_api_error(status: int, kind: str) -> None:
     """An HTML body is a proxy's; its 404 says nothing of a model."""
@@ -71,7 +75,11 @@ def test_no_body_is_too_odd(status: int, body: bytes) -> None:
     assert (failure.status, failure.retry_after) == (status, 3.0)
 
 
-@given(st.none() | st.text() | st.dictionaries(st.sampled_from(["message", "type", "code"]), st.none() | st.text() | st.integers()))
+@given(
+    st.none()
+    | st.text()
+    | st.dictionaries(st.sampled_from(["message", "type", "code"]), st.none() | st.text() | st.integers())
+)
 def test_no_stream_error_is_too_odd(error: object) -> None:
     """The same for an error inside a stream."""
     assert isinstance(errors.read_stream_error(error).kind, FailureKind)

@@ -51,7 +51,16 @@ def test_before_the_commit_a_failure_moves_on(reason: str) -> None:
 
 def test_after_the_commit_no_target_is_tried() -> None:
     """A stream that breaks fails inside the answer."""
-    play("a", "b") << Try("a") >> answered << held >> spoke << commit >> broke("Timeout") << Fail(("Timeout",), committed=True)
+    (
+        play("a", "b")
+        << Try("a")
+        >> answered
+        << held
+        >> spoke
+        << commit
+        >> broke("Timeout")
+        << Fail(("Timeout",), committed=True)
+    )
 
 
 @pytest.mark.parametrize("reason", ["BadRequest", "ContentPolicy"])
@@ -64,14 +73,28 @@ def test_only_listed_reasons_move_on() -> None:
     """`failover.on` says which."""
     policy = Policy(failover_on=("Timeout",))
     play("a", "b", policy=policy) << Try("a") >> broke("ServerError") << Fail(("ServerError",))
-    play("a", "b", policy=policy) << Try("a") >> broke("Timeout") << Try("b") >> broke("Timeout") << Fail(("Timeout", "Timeout"))
+    (
+        play("a", "b", policy=policy)
+        << Try("a")
+        >> broke("Timeout")
+        << Try("b")
+        >> broke("Timeout")
+        << Fail(("Timeout", "Timeout"))
+    )
 
 
 def test_attempts_are_bounded() -> None:
     """By the policy, and by the order's own limit."""
     policy = Policy(max_attempts=1)
     play("a", "b", policy=policy) << Try("a") >> broke("ServerError") << Fail(("ServerError",))
-    play("a", "b", "c", limit=2) << Try("a") >> broke("Timeout") << Try("b") >> broke("Timeout") << Fail(("Timeout", "Timeout"))
+    (
+        play("a", "b", "c", limit=2)
+        << Try("a")
+        >> broke("Timeout")
+        << Try("b")
+        >> broke("Timeout")
+        << Fail(("Timeout", "Timeout"))
+    )
     play() << Fail(())
 
 
@@ -94,7 +117,9 @@ def test_deadlines_are_values_in_commands() -> None:
     assert unstreamed.command.output_by == 300
 
 
-@pytest.mark.parametrize("script", [(), (answered,), (answered, spoke), (answered, spoke, finished), (broke("BadRequest"),)])
+@pytest.mark.parametrize(
+    "script", [(), (answered,), (answered, spoke), (answered, spoke, finished), (broke("BadRequest"),)]
+)
 def test_a_client_may_leave_at_any_time(script: tuple[machine.Event, ...]) -> None:
     """Whatever has happened, its leaving ends the run."""
     run = play("a", "b").run
@@ -110,9 +135,7 @@ EVENTS = st.sampled_from([answered, spoke, whole, finished, left]) | st.sampled_
 
 
 @given(st.integers(0, 4), st.integers(0, 3), st.lists(st.tuples(EVENTS, st.floats(0, 300)), max_size=30), st.booleans())
-def test_laws(
-    targets: int, max_attempts: int, script: list[tuple[machine.Event, float]], streamed: bool
-) -> None:
+def test_laws(targets: int, max_attempts: int, script: list[tuple[machine.Event, float]], streamed: bool) -> None:
     """No try after a commit; each target once; bounded attempts; illegal events change nothing; every run ends."""
     names = [f"t{i}" for i in range(targets)]
     run = play(*names, policy=Policy(max_attempts=max_attempts), streamed=streamed).run

@@ -106,7 +106,7 @@ class Gateway:
     async def ask(
         self, dialect: str = "completions", model: str = "assistant", *, stream: bool = False, **more: Any
     ) -> Reply:
-        """Ask for an answer in a dialect; `headers` are added."""
+        """A request for an answer in a dialect; `headers` are added."""
         headers = more.pop("headers", {})
         body = json.dumps({"model": model, "stream": stream, **request(dialect), **more}).encode()
         return await self.send("POST", PATHS[dialect], body, headers)

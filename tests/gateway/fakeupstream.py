@@ -138,7 +138,9 @@ class Answer:
         return await (self.stream() if self.streamed else self.answer())
 
     async def error(self, status: int, message: str, code: str = "", extra: str = "") -> bool:
-        body = json.dumps({"error": {"message": message, "type": code or "error", "param": None, "code": code}}).encode()
+        body = json.dumps(
+            {"error": {"message": message, "type": code or "error", "param": None, "code": code}}
+        ).encode()
         return await self.whole(status, body, "application/json", extra)
 
     async def whole(self, status: int, body: bytes, kind: str = "application/json", extra: str = "") -> bool:
@@ -221,7 +223,14 @@ def whole(dialect: str, text: str) -> dict[str, Any]:
         message = {"role": "assistant", "content": text or None}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
         usage = {"prompt_tokens": 1, "completion_tokens": 5, "total_tokens": 6}
-        return {"id": "c1", "object": "chat.completion", "created": 1, "model": "real", "choices": [choice], "usage": usage}
+        return {
+            "id": "c1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": "real",
+            "choices": [choice],
+            "usage": usage,
+        }
     if dialect == "responses":
         part = {"type": "output_text", "text": text, "annotations": []}
         item = {"type": "message", "id": "m1", "role": "assistant", "status": "completed", "content": [part]}
@@ -278,7 +287,9 @@ def _chat(fault: str) -> Parts:
     if fault == "tool":
         call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "weather", "arguments": ""}}
         words = [chunk({"tool_calls": [call]})]
-        words += [chunk({"tool_calls": [{"index": 0, "function": {"arguments": part}}]}) for part in ('{"city":', '"Paris"}')]
+        words += [
+            chunk({"tool_calls": [{"index": 0, "function": {"arguments": part}}]}) for part in ('{"city":', '"Paris"}')
+        ]
         return [chunk({"role": "assistant", "content": None})], words, [chunk({}, "tool_calls")], [b"data: [DONE]\n\n"]
     return (
         [chunk({"role": "assistant", "content": ""})],
@@ -341,7 +352,9 @@ def _error(dialect: str) -> bytes:
         return _data({"error": error})
     if dialect == "messages":
         return _named({"type": "error", "error": error})
-    return _named({"type": "response.failed", "response": {**_response("failed"), "error": error}, "sequence_number": 9})
+    return _named(
+        {"type": "response.failed", "response": {**_response("failed"), "error": error}, "sequence_number": 9}
+    )
 
 
 _EVENTS = {"completions": _chat, "responses": _responses, "messages": _messages}

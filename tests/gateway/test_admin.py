@@ -78,10 +78,21 @@ async def test_metrics_are_counted(start: Start, upstream: FakeUpstream) -> None
         return found[name, tuple(sorted(labels.items()))]
 
     answered = {"provider": "b", "model": "ok"}
-    assert value("pointsman_gateway_requests_total", route="assistant", dialect="openai-completions", code="200", **answered) == 3
+    assert (
+        value(
+            "pointsman_gateway_requests_total", route="assistant", dialect="openai-completions", code="200", **answered
+        )
+        == 3
+    )
     assert value("pointsman_gateway_attempts_total", outcome="ok", **answered) == 3
     assert value("pointsman_gateway_attempts_total", outcome="ServerError", provider="a", model="status-500") == 1
-    assert value("pointsman_gateway_failovers_total", **{"route": "assistant", "from": "a/status-500", "to": "b/ok", "reason": "ServerError"}) == 1
+    assert (
+        value(
+            "pointsman_gateway_failovers_total",
+            **{"route": "assistant", "from": "a/status-500", "to": "b/ok", "reason": "ServerError"},
+        )
+        == 1
+    )
     assert value("pointsman_gateway_refused_total", code="model_not_found") == 1
     assert 0 < value("pointsman_gateway_target_cooling", provider="a", model="status-500", reason="ServerError") <= 5.1
     assert value("pointsman_gateway_config_info", hash=gateway.state.routing.table.hash, namespace="default") == 1
@@ -111,5 +122,9 @@ def test_the_decision_is_a_header_whatever_the_names(route: str, model: str) -> 
     candidate = Candidate(Provider(name="p", type="VLLM", base_url="http://p", api=()), Model(id=model))
     attempts = [Attempt(candidate, Failure(FailureKind.TIMEOUT))]
     told = decision.header(route, candidate, attempts, [Passed("q", model, "fence", "")])
-    assert re.fullmatch(r"[\w.\-~/@+%]+; answered=p/[\w.\-~/@+%]+; attempts=2; passed=p/[\w.\-~/@+%]+:Timeout,q/[\w.\-~/@+%]+:fence", told, re.ASCII)
+    assert re.fullmatch(
+        r"[\w.\-~/@+%]+; answered=p/[\w.\-~/@+%]+; attempts=2; passed=p/[\w.\-~/@+%]+:Timeout,q/[\w.\-~/@+%]+:fence",
+        told,
+        re.ASCII,
+    )
     assert json.dumps(told).isascii()

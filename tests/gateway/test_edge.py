@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,7 +20,7 @@ CHUNK = b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
 
 @pytest.fixture
 async def gateway(start: Start, upstream: FakeUpstream) -> AsyncIterator[Gateway]:
-    yield await start(chain(provider("a", upstream)), max_body=100_000)
+    return await start(chain(provider("a", upstream)), max_body=100_000)
 
 
 def framed(*fields: bytes, body: bytes = b"") -> bytes:
@@ -180,7 +179,8 @@ async def test_base_urls_with_and_without_v1(gateway: Gateway, path: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("path", "body"), [("/v1/chat/completions", b"{bad"), ("/v1/responses", b"[]"), ("/v1/messages", b'{"model":"a","model":"b"}')]
+    ("path", "body"),
+    [("/v1/chat/completions", b"{bad"), ("/v1/responses", b"[]"), ("/v1/messages", b'{"model":"a","model":"b"}')],
 )
 async def test_bad_bodies_are_refused_in_the_dialects_shape(gateway: Gateway, path: str, body: bytes) -> None:
     """400, in the shape that the client reads."""

@@ -32,5 +32,8 @@ def test_anthropic_fields_go_to_anthropic_paths_alone() -> None:
     """Version and beta belong to Messages; what the provider sets itself is not sent twice."""
     fields = {b"anthropic-beta": b"b", b"accept": b"a"}
     assert passed_on(Dialect.CHAT, fields, ()) == b"Accept: a\r\n"
-    assert passed_on(Dialect.MESSAGES, fields, ()) == b"Accept: a\r\nanthropic-version: 2023-06-01\r\nanthropic-beta: b\r\n"
+    assert (
+        passed_on(Dialect.MESSAGES, fields, ())
+        == b"Accept: a\r\nanthropic-version: 2023-06-01\r\nanthropic-beta: b\r\n"
+    )
     assert passed_on(Dialect.MESSAGES, fields, {b"anthropic-version", b"accept"}) == b"anthropic-beta: b\r\n"

@@ -67,7 +67,9 @@ async def test_a_killed_primary_costs_nobody_an_answer(start: Start, llama: Llam
     with LlamaServer(TinyModel("long", ctx=8192), alias="tiny") as primary:
         policy = replace(PATIENT, failover_on=Policy().failover_on)
         gateway = await start(
-            chain(provider("primary", primary.base_url, "tiny"), provider("llama", llama.base_url, "tiny"), policy=policy)
+            chain(
+                provider("primary", primary.base_url, "tiny"), provider("llama", llama.base_url, "tiny"), policy=policy
+            )
         )
         asked = [asyncio.ensure_future(gateway.ask()) for _ in range(20)]
         await asyncio.sleep(0.05)

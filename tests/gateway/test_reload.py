@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import asyncio
 from pathlib import Path
 
 from gateway.conftest import TEXT, Start, chain, provider, until
@@ -25,8 +25,6 @@ async def test_a_new_table_is_in_force(start: Start, upstream: FakeUpstream, sec
 async def test_a_stream_outlives_its_table(start: Start, upstream: FakeUpstream) -> None:
     """A request that is under way when the table changes ends as it began."""
     gateway = await start(chain(provider("a", upstream, "slow")))
-    import asyncio
-
     asked = asyncio.ensure_future(gateway.ask(stream=True))
     await until(lambda: len(upstream.seen) == 1)
     await gateway.put_table(RoutingTable())
@@ -38,7 +36,13 @@ async def test_a_bad_table_changes_nothing(start: Start, upstream: FakeUpstream)
     gateway = await start(chain(provider("a", upstream)))
     good = gateway.table.read_bytes()
     bad_url = tables.dump(chain(provider("a", "ftp://x")))
-    for text in (b"{", good[: len(good) // 2], good.replace(b"assistant", b"essistant"), b'{"schema": 99, "hash": ""}', bad_url):
+    for text in (
+        b"{",
+        good[: len(good) // 2],
+        good.replace(b"assistant", b"essistant"),
+        b'{"schema": 99, "hash": ""}',
+        bad_url,
+    ):
         failures = gateway.state.metrics.load_failures.n
         gateway.table.write_bytes(text)
         await until(lambda failures=failures: gateway.state.metrics.load_failures.n > failures)
@@ -72,7 +76,7 @@ def mount(folder: Path, version: str, files: dict[str, str]) -> None:
         if not (folder / name).is_symlink():
             (folder / name).symlink_to(f"..data/{name}")
     (folder / "..data_tmp").symlink_to(fresh.name)
-    os.replace(folder / "..data_tmp", folder / "..data")
+    (folder / "..data_tmp").replace(folder / "..data")
 
 
 async def test_kubernetes_mounts_are_followed(start: Start, upstream: FakeUpstream, tmp_path: Path) -> None:

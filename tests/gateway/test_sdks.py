@@ -32,7 +32,10 @@ async def test_openai_chat(start: Start, upstream: FakeUpstream) -> None:
     async with oai(gateway) as client:
         answer = await client.chat.completions.create(**ASK)
         assert answer.choices[0].message.content == TEXT
-        words = [chunk.choices[0].delta.content or "" async for chunk in await client.chat.completions.create(**ASK, stream=True)]
+        words = [
+            chunk.choices[0].delta.content or ""
+            async for chunk in await client.chat.completions.create(**ASK, stream=True)
+        ]
         assert "".join(words) == TEXT
         assert "assistant" in [model.id async for model in client.models.list()]
 

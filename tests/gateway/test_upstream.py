@@ -53,7 +53,8 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d
 GOOD_ODD = {
     "interim": b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" + HEAD + CHAT,
     "shouting": HEAD.upper().replace(b"APPLICATION/JSON", b"application/json").replace(b"OK", b"") + CHAT,
-    "chunked": b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\nX-Trailer: 1\r\n\r\n" % (len(CHAT), CHAT),
+    "chunked": b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\nX-Trailer: 1\r\n\r\n"
+    % (len(CHAT), CHAT),
 }
 BAD = {
     "no http": b"hello\r\n\r\n",
@@ -80,7 +81,10 @@ async def test_what_is_no_answer_moves_on(start: Start, upstream: FakeUpstream, 
     async with bytes_server(answering(BAD[name], close=True)) as url:
         gateway = await start(chain(provider("a", url), provider("b", upstream)))
         reply = await gateway.ask()
-        assert (reply.text, reply.decision) == (TEXT, "assistant; answered=b/ok; attempts=2; passed=a/ok:ConnectFailure")
+        assert (reply.text, reply.decision) == (
+            TEXT,
+            "assistant; answered=b/ok; attempts=2; passed=a/ok:ConnectFailure",
+        )
 
 
 async def test_no_answer_within_the_time_to_connect(start: Start, upstream: FakeUpstream) -> None:
@@ -94,7 +98,9 @@ async def test_no_answer_within_the_time_to_connect(start: Start, upstream: Fake
         for plug in plugs:
             plug.setblocking(False)
             plug.connect_ex(hole.getsockname())
-        gateway = await start(chain(provider("a", f"http://127.0.0.1:{hole.getsockname()[1]}"), provider("b", upstream)))
+        gateway = await start(
+            chain(provider("a", f"http://127.0.0.1:{hole.getsockname()[1]}"), provider("b", upstream))
+        )
         reply = await gateway.ask()
         assert reply.decision == "assistant; answered=b/ok; attempts=2; passed=a/ok:ConnectFailure"
         for plug in plugs:

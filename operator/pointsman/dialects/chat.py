@@ -64,7 +64,7 @@ def read_head(body: bytes) -> Head:
     return Head(bodies.read_model(fields), bodies.read_stream(fields), fields, tools, choices)
 
 
-def with_model(fields: Mapping[str, Raw], model: Model, provider: Provider) -> bytes:
+def with_model(fields: dict[str, Raw], model: Model, provider: Provider) -> bytes:
     """The request for a target: its name for the model; clean unless it is the vendor itself; else as received."""
     if model.compat and model.compat.get("requiresStringContent") is True and "messages" in fields:
         fields = {**fields, "messages": _join_texts(fields["messages"])}
@@ -160,10 +160,7 @@ def write_stream_error(status: int, code: str, message: str) -> bytes:
 
 
 def _has_output(said: dict[str, Raw] | None) -> bool:
-    for name, value in said.items() if said is not None else ():
-        if name in _OUTPUTS and value not in _NOTHING:
-            return True
-    return False
+    return any(name in _OUTPUTS and value not in _NOTHING for name, value in (said.items() if said is not None else ()))
 
 
 def _read_choices(raw: Raw) -> int:

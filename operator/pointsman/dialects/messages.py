@@ -78,7 +78,7 @@ def read_head(body: bytes) -> Head:
     return Head(bodies.read_model(fields), bodies.read_stream(fields), fields, tools)
 
 
-def with_model(fields: Mapping[str, Raw], model: Model, provider: Provider) -> bytes:
+def with_model(fields: dict[str, Raw], model: Model, provider: Provider) -> bytes:
     """The request for a target: its name for the model; clean unless it is the vendor itself; else as received."""
     return bodies.write(fields, model, provider, FOREIGN, REASONING)
 

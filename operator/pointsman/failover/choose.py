@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from pointsman.exchange import BadRequestError, FailureKind
-from pointsman.names import Location
+from pointsman.names import Dialect, Location
 from pointsman.table import Fence, Model, Provider, Route
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from pointsman.failover.health import Health
-    from pointsman.names import Dialect
 
 FENCE: Final = "fence"
 """The reason of targets that data policy forbids; a request that is left with none is refused, never tried."""

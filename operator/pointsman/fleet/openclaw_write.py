@@ -121,7 +121,8 @@ def _model(name: str, offer: Offer) -> Json:
         "id": name,
         "name": name,
         "reasoning": bool(known) and all(model.reasoning for model in known),
-        "input": [kind for kind in _INPUTS if known and all(kind in (model.input or _TEXT) for model in known)] or ["text"],
+        "input": [kind for kind in _INPUTS if known and all(kind in (model.input or _TEXT) for model in known)]
+        or ["text"],
     }
     if offer.chain and (first := offer.chain[0][1]) is not None:
         out["cost"] = {key: first.cost.get(key, 0) for key in _COST}

@@ -1,4 +1,4 @@
-"""Every reason that a condition, target or Event may bear: what it means, what to do; source of docs/status-reasons.md."""
+"""Every reason that a condition, target or Event may bear, what it means, what to do: docs/status-reasons.md."""
 
 from __future__ import annotations
 

@@ -50,8 +50,10 @@ class Client(asyncio.Protocol):
     """One client connection. State: the request being read, those that wait, and the exchange under way."""
 
     __slots__ = (
-        "_body", "_chunked", "_fields", "_head", "_keep", "_method", "_opening", "_parser", "_parts", "_queue", "_read", "_refusal", "_seen",
-        "_state", "_url", "exchange", "on_body", "on_header", "on_url", "reading", "since", "transport",
+        "_body", "_chunked",
+        "_fields", "_head", "_keep", "_method", "_opening", "_parser", "_parts", "_queue", "_read",
+        "_refusal", "_seen", "_state", "_url", "exchange", "on_body", "on_header", "on_url", "reading", "since",
+        "transport",
     )  # fmt: skip
 
     def __init__(self, state: State) -> None:

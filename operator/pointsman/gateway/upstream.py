@@ -6,7 +6,7 @@ A connection carries one exchange at a time and calls it back:
     whole(status, fields, body)  the answer has come in one piece
     answered(status, fields)     its head is here, and then
     received(body, last)         a piece of it; `last`: the answer is complete
-    broke(message, stale)        no more will come; `stale`: a kept connection that had died before any byte of an answer
+    broke(message, stale)        no more will come; `stale`: a kept connection that had died before an answer began
 
 An exchange that wants no more calls `drop`: what is under way is cut off at once, and the pool is none the poorer.
 """
@@ -69,8 +69,8 @@ class Connection(asyncio.Protocol):
     """One connection to a target. State: whose answer it reads, and how far that has come."""
 
     __slots__ = (
-        "_address", "_complete", "_fields", "_head", "_keep", "_parser", "_parts", "_seen", "_status", "caller", "idle_since",
-         "on_body", "on_header", "reused", "transport",
+        "_address", "_complete", "_fields", "_head", "_keep", "_parser", "_parts", "_seen", "_status", "caller",
+        "idle_since", "on_body", "on_header", "reused", "transport",
     )  # fmt: skip
 
     def __init__(self, address: Address) -> None:
@@ -210,7 +210,7 @@ class Connection(asyncio.Protocol):
 
 
 def field(fields: Fields, name: bytes) -> bytes:
-    """A field by its lower-case name; b"" when absent. Servers write names small or Like-This; others are looked for."""
+    """A field by its lower-case name; b"" when absent. Servers write names small or Like-This."""
     value = fields.get(name)
     if value is None:
         value = fields.get(name.title())
