@@ -4,7 +4,7 @@ From vLLM 0.32, llama.cpp, Ollama 0.17 and LiteLLM 1.106. Each is a list of (fra
 T terminal.
 """
 
-# ruff: noqa: E501 - bodies and events as servers send them
+
 from __future__ import annotations
 
 CHAT = {

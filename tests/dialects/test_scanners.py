@@ -107,7 +107,7 @@ def test_all_choices_must_end() -> None:
     assert scanner.closing() == b"data: [DONE]\n\n"
 
 
-GOOD = {
+GOOD: dict[Any, list[Any]] = {
     chat: [{"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}]},
            {"choices": [{"message": {"content": None, "tool_calls": [{"id": "t"}]}, "finish_reason": "tool_calls"}]},
            {"choices": [{"message": {"content": None, "reasoning": "hm"}, "finish_reason": "length"}]},

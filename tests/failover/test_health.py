@@ -113,3 +113,29 @@ def test_the_longest_deadline_wins(script: list[tuple[FailureKind, float, float]
         assert kind in {FailureKind.AUTHENTICATION, FailureKind.RATE_LIMITED} or seconds <= LONGEST
         assert not seconds or health.until("p", "m") >= now + seconds
     assert {key for key, _ in health.open(now)} <= set(health.entries)
+
+
+@pytest.mark.parametrize(
+    ("kind", "cools"),
+    [
+        ("ConnectFailure", False),
+        ("Timeout", False),
+        ("ServerError", False),
+        ("RateLimited", True),
+        ("Authentication", True),
+    ],
+)
+def test_a_provider_whose_probes_succeed_again_may_be_tried_at_once(kind: str, cools: bool) -> None:
+    """What failed because it was down is over; a rate limit or a refused key is not."""
+    health = Health()
+    failed(health, kind)
+    health.recovered("p")
+    assert (health.cooling("p", "m", 0.1) is not None) == cools
+
+
+def test_the_recovery_of_one_provider_is_not_that_of_another() -> None:
+    """Each has its own probes."""
+    health = Health()
+    failed(health)
+    health.recovered("q")
+    assert health.cooling("p", "m", 0.1) is FailureKind.SERVER_ERROR

@@ -275,7 +275,7 @@ def _data(document: Any) -> bytes:
 
 
 def _named(document: dict[str, Any]) -> bytes:
-    return b"event: " + document["type"].encode() + b"\n" + _data(document)
+    return b"event: " + str(document["type"]).encode() + b"\n" + _data(document)
 
 
 def _chat(fault: str) -> Parts:
@@ -308,16 +308,18 @@ def _responses(fault: str) -> Parts:
     item = {"type": "message", "id": "m1", "role": "assistant", "status": "in_progress", "content": []}
     place = {"item_id": "m1", "output_index": 0, "content_index": 0}
     part = {"type": "output_text", "text": "", "annotations": []}
-    before = [
+    before: list[dict[str, Any]] = [
         {"type": "response.created", "response": _response("in_progress")},
         {"type": "response.in_progress", "response": _response("in_progress")},
         {"type": "response.output_item.added", "output_index": 0, "item": item},
         {"type": "response.content_part.added", **place, "part": part},
     ]
-    words = [{"type": "response.output_text.delta", **place, "delta": word, "logprobs": []} for word in WORDS]
+    words: list[dict[str, Any]] = [
+        {"type": "response.output_text.delta", **place, "delta": word, "logprobs": []} for word in WORDS
+    ]
     done = {"type": "response.output_text.done", **place, "text": TEXT, "logprobs": []}
     final = {"type": "response.completed", "response": whole("responses", "" if fault == "empty" else TEXT)}
-    after = [] if fault == "empty" else [done]
+    after: list[dict[str, Any]] = [] if fault == "empty" else [done]
     numbered = [before, words, after, [final]]
     number = 0
     for events in numbered:

@@ -19,8 +19,9 @@ CHUNK = b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
 
 
 @pytest.fixture
-async def gateway(start: Start, upstream: FakeUpstream) -> AsyncIterator[Gateway]:
-    return await start(chain(provider("a", upstream)), max_body=100_000)
+async def gateway(start: Start, upstream: FakeUpstream) -> Gateway:
+    gateway: Gateway = await start(chain(provider("a", upstream)), max_body=100_000)
+    return gateway
 
 
 def framed(*fields: bytes, body: bytes = b"") -> bytes:

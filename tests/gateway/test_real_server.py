@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import anthropic
-import httpx
+import httpx2
 import openai
 import pytest
 from msgspec.structs import replace
@@ -41,14 +41,14 @@ async def test_the_sdks_are_content(start: Start, llama: LlamaServer) -> None:
     """The official SDKs, streamed and whole, over a primary that is not there."""
     dead = provider("dead", "http://127.0.0.1:9", "tiny")
     gateway: Gateway = await start(chain(dead, provider("llama", llama.base_url, "tiny"), policy=PATIENT))
-    plain = httpx.AsyncClient(trust_env=False)
+    plain = httpx2.AsyncClient(trust_env=False)
     async with openai.AsyncOpenAI(base_url=f"{gateway.url}/v1", api_key="x", http_client=plain) as client:
         assert (await client.chat.completions.create(**ASK)).choices[0].message.content == TEXT
         chunks = [chunk async for chunk in await client.chat.completions.create(**ASK, stream=True)]
         assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == TEXT
         assert (await client.responses.create(model="assistant", input="hi")).output_text == TEXT
     async with anthropic.AsyncAnthropic(base_url=gateway.url, api_key="x") as claude:
-        assert (await claude.messages.create(max_tokens=100, **ASK)).content[0].text == TEXT  # type: ignore[union-attr]
+        assert (await claude.messages.create(max_tokens=100, **ASK)).content[0].text == TEXT
         async with claude.messages.stream(max_tokens=100, **ASK) as stream:
             assert await stream.get_final_text() == TEXT
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
-from gateway.conftest import TEXT, Start, chain, provider, until
+from gateway.conftest import TEXT, Gateway, Start, chain, provider, until
 from gateway.fakeupstream import FakeUpstream
 from pointsman import table as tables
 from pointsman.table import RoutingTable
@@ -20,6 +21,19 @@ async def test_a_new_table_is_in_force(start: Start, upstream: FakeUpstream, sec
     config = (await gateway.get("/-/config")).json
     assert config["hash"] == tables.seal(chain(provider("b", second))).hash
     assert config["error"] == ""
+
+
+async def test_a_provider_that_is_up_again_is_tried_at_once(start: Start, upstream: FakeUpstream) -> None:
+    """Its cooldown does not outlast the outage that its probes have seen the end of."""
+    await upstream.stop()
+    down = provider("a", upstream, state="Down")
+    gateway = await start(chain(down))
+    assert (await gateway.ask()).status == 503
+    assert gateway.state.health.entries
+    await upstream.start(upstream.port)
+    await gateway.put_table(chain(provider("a", upstream, state="Up")))
+    assert not gateway.state.health.entries
+    assert (await gateway.ask()).status == 200
 
 
 async def test_a_stream_outlives_its_table(start: Start, upstream: FakeUpstream) -> None:
@@ -45,12 +59,16 @@ async def test_a_bad_table_changes_nothing(start: Start, upstream: FakeUpstream)
     ):
         failures = gateway.state.metrics.load_failures.n
         gateway.table.write_bytes(text)
-        await until(lambda failures=failures: gateway.state.metrics.load_failures.n > failures)
+        await until(partial(_more_failures, gateway, failures))
         assert (await gateway.ask()).status == 200
         assert (await gateway.get("/-/config")).json["error"]
         assert (await gateway.get("/-/readyz")).status == 200
     gateway.table.write_bytes(good)
     await until(lambda: gateway.state.error == "")
+
+
+def _more_failures(gateway: Gateway, than: int) -> bool:
+    return gateway.state.metrics.load_failures.n > than
 
 
 async def test_without_a_table_it_is_not_ready(start: Start, upstream: FakeUpstream) -> None:

@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -68,7 +69,7 @@ def test_the_process_serves_and_ends_on_sigterm(tmp_path: Path, workers: int, ad
     process = subprocess.Popen([sys.executable, "-c", code, listen, str(table), str(workers)], stderr=subprocess.PIPE,
                                env=environment)  # fmt: skip
     assert process.stderr is not None
-    lines = []
+    lines: list[dict[str, Any]] = []
     while sum(line.get("event") == "listening" for line in lines) < workers:
         lines.append(json.loads(process.stderr.readline()))
     port = lines[-1]["port"]

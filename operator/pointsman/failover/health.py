@@ -16,17 +16,19 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Final
 
+from pointsman.exchange import FailureKind
 from pointsman.failover import policy
 from pointsman.failover.policy import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pointsman.exchange import Failure, FailureKind
+    from pointsman.exchange import Failure
     from pointsman.table import Breaker
 
 Key = tuple[str, str]  # provider, model; model "": the provider's key
 
+_DOWN: Final = frozenset({FailureKind.CONNECT_FAILURE, FailureKind.TIMEOUT, FailureKind.SERVER_ERROR})
 TRIAL: Final = 30.0  # seconds after which a trial that never ended no longer holds others back
 
 
@@ -89,6 +91,15 @@ class Health:
         """The provider's key or address has changed: what was known says nothing any more."""
         for key in [key for key in self.entries if key[0] == provider]:
             del self.entries[key]
+
+    def recovered(self, provider: str) -> None:
+        """Its probes succeed again: what had failed because it was down may be tried at once.
+
+        A probe says nothing of rate limits, and no more of a key than was known.
+        """
+        for key, entry in list(self.entries.items()):
+            if key[0] == provider and entry.cause in _DOWN:
+                del self.entries[key]
 
     def until(self, provider: str, model: str) -> float:
         """When the target may be tried again; 0.0 when nothing speaks against it now."""

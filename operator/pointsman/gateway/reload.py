@@ -58,6 +58,8 @@ class Reloader:
             before = old.providers.get(provider.name) if old is not None else None
             if provider.credential in renewed or (before is not None and _moved(before, provider)):
                 state.health.forget(provider.name)
+            elif before is not None and before.state == "Down" and provider.state == "Up":
+                state.health.recovered(provider.name)
         state.routing = routing
         state.error = ""
         state.metrics.last_load = time.time()
