@@ -4,7 +4,6 @@ From vLLM 0.32, llama.cpp, Ollama 0.17 and LiteLLM 1.106. Each is a list of (fra
 T terminal.
 """
 
-
 from __future__ import annotations
 
 CHAT = {

@@ -1,6 +1,5 @@
 """What error answers mean: bodies as real servers send them."""
 
-
 from __future__ import annotations
 
 import json

@@ -1,6 +1,5 @@
 """The commit point and the end of real streams, in every dialect."""
 
-
 from __future__ import annotations
 
 import json
