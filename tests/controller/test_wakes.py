@@ -76,15 +76,6 @@ def test_a_published_table_wakes_the_routes_and_an_edited_one_itself_too() -> No
     assert Desk().put(kinds.SECRET, "pointsman-credentials", {}, ours=True) == set()
 
 
-def test_a_gateway_that_comes_or_goes_wakes_the_table() -> None:
-    """The first one wants a table even where there is no route; what changes of one is no news."""
-    desk = Desk()
-    assert desk.put(kinds.GATEWAY, "g", {}) == {TABLE}
-    assert desk.put(kinds.GATEWAY, "g", {}, version=2) == set()
-    desk.store.drop(kinds.GATEWAY, "ns", "g", "Podg", "3")
-    assert desk.keys == {TABLE}
-
-
 def test_a_namespace_wakes_its_table() -> None:
     """Its annotation may say another mode."""
     desk = Desk()

@@ -135,12 +135,6 @@ def test_a_namespace_with_routes_gets_table_and_credentials() -> None:
     assert "key" not in json.dumps(config_map)
 
 
-def test_a_gateway_gets_a_table_before_there_is_a_route() -> None:
-    """Otherwise its Pod is not ready, and `helm install --wait` never ends; mode Merge may make models reachable."""
-    plan = plan_namespace(world([endpoint("p")], [], awaited=True))
-    assert [body["kind"] for body in plan.objects] == ["ConfigMap", "Secret"]
-
-
 def test_a_namespace_without_routes_gets_nothing() -> None:
     """Providers alone need no gateway; a leaving route does not count."""
     going = route("r", "p/m")

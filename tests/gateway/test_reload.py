@@ -71,11 +71,22 @@ def _more_failures(gateway: Gateway, than: int) -> bool:
     return gateway.state.metrics.load_failures.n > than
 
 
-async def test_without_a_table_it_is_not_ready(start: Start, upstream: FakeUpstream) -> None:
-    """No table yet: alive, not ready, and requests are told to come again; then one comes."""
+async def test_a_table_that_cannot_be_read_is_not_ready(start: Start, upstream: FakeUpstream) -> None:
+    """With none before it there is nothing to serve by; then a good one comes."""
+    gateway = await start(None)
+    gateway.table.write_bytes(b"{")
+    await until(lambda: not gateway.state.absent)
+    assert (await gateway.get("/-/readyz")).status == 503
+    await gateway.put_table(chain(provider("a", upstream)))
+    assert (await gateway.get("/-/readyz")).status == 200
+
+
+async def test_before_the_first_table_requests_are_told_to_come_again(start: Start, upstream: FakeUpstream) -> None:
+    """No table is there yet, as in a namespace without a route: ready for one, which then comes."""
     gateway = await start(None)
     assert (await gateway.get("/-/healthz")).status == 200
-    assert (await gateway.get("/-/readyz")).status == 503
+    ready = await gateway.get("/-/readyz")
+    assert (ready.status, ready.body[:31]) == (200, b"ok, without a routing table yet")
     assert (await gateway.get("/v1/models")).status == 503
     for dialect in ("completions", "messages"):
         reply = await gateway.ask(dialect)
@@ -141,3 +152,20 @@ async def test_keys_go_where_they_belong(start: Start, upstream: FakeUpstream, t
     assert (second["x-api-key"], second["anthropic-version"]) == ("secret", "2022-01-01")
     assert "authorization" not in second
     assert third["anthropic-version"] == "2023-06-01"
+
+
+async def test_a_broken_credential_passes_over_one_provider(
+    start: Start, upstream: FakeUpstream, tmp_path: Path
+) -> None:
+    """A key that no header can carry is as good as none, and no reason to refuse a table; a bad header is one."""
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "k").write_text("two\nlines")
+    (tmp_path / "keys" / "empty").write_text("\n")
+    broken = provider("a", upstream, auth="Bearer", credential="k")
+    empty = provider("e", upstream, auth="Bearer", credential="empty")
+    gateway = await start(chain(broken, empty, provider("b", upstream)), credentials=str(tmp_path / "keys"))
+    told = "assistant; answered=b/ok; attempts=1; passed=a/ok:credential,e/ok:credential"
+    assert (await gateway.ask()).decision == told
+    gateway.table.write_bytes(tables.dump(chain(provider("a", upstream, headers={"X-A": "1\r\nX-B: 2"}))))
+    await until(lambda: "control or wide character" in gateway.state.error)
+    assert (await gateway.ask()).decision == told

@@ -158,7 +158,6 @@ class Store:
             workloads=workloads.read(
                 self.bodies(kinds.DEPLOYMENT, namespace).values(), self.bodies(kinds.SLICE, namespace).values()
             ),
-            awaited=bool(self.bodies(kinds.GATEWAY, namespace)),
             published_hash=published.hash if published else "",
         )
 

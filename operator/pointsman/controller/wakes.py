@@ -34,8 +34,6 @@ class Wakes:
             self._table(namespace, unless=change.ours)
         elif change.kind is kinds.SECRET:
             self._table(namespace, unless=change.ours)
-        elif change.kind is kinds.GATEWAY:
-            self._table(namespace, unless=change.old is not None and change.new is not None)
         elif change.kind is kinds.NAMESPACE:
             self._table(name)
 

@@ -164,7 +164,7 @@ def _unfit(provider: Provider, model: Model, need: Need, keyless: Collection[str
     if provider.suspended:
         return "suspended", "the provider is suspended"
     if provider.name in keyless:
-        return "credential", f"no file {provider.credential!r} in the credentials folder"
+        return "credential", f"no usable file {provider.credential!r} in the credentials folder"
     if need.dialect not in provider.api:
         return "dialect", f"speaks {', '.join(provider.api)}, not {need.dialect}"
     if need.tools and model.compat.get("supportsTools") is False:

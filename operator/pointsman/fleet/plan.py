@@ -69,11 +69,11 @@ def plan_route(world: World, name: str, now: str) -> Plan:
 
 
 def plan_namespace(world: World) -> Plan:
-    """The ConfigMap and the Secret that the namespace's gateways read; none where there is neither route nor gateway.
+    """The ConfigMap and the Secret that the namespace's gateways read; none where there is no route.
 
     RenderError: no table can be made, and the one that is there shall stay.
     """
-    if not world.awaited and all(route.meta.deleting for route in world.routes.values()):
+    if all(route.meta.deleting for route in world.routes.values()):
         return Plan()
     routing = render(world)
     files = {

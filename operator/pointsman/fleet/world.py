@@ -86,7 +86,6 @@ class World:
     probes: Mapping[str, Probed] = field(default_factory=dict)  # by provider name
     workloads: Mapping[str, Workload] = field(default_factory=dict)  # by provider name
     gateways: tuple[Gateway, ...] = ()
-    awaited: bool = False  # there are gateways, ready or not: they want a table even where there is no route yet
     published_hash: str = ""  # of the table that is in the ConfigMap (or file) now
     gateway_url: str = ""  # where clients of this namespace reach the gateway, for openclaw.json; no final slash
 

@@ -51,6 +51,9 @@ def _healthz(_state: State, _fields: Mapping[bytes, bytes]) -> Answer:
 def _readyz(state: State, _fields: Mapping[bytes, bytes]) -> Answer:
     if state.draining:
         return Answer(503, "draining", b"draining\n", content_type=_TEXT)
+    if state.routing is None and state.absent:
+        # Nothing is to be routed yet, which is no fault: Pods and installers that wait for it would wait for ever.
+        return Answer(200, "", f"ok, without a routing table yet: {state.error}\n".encode(), content_type=_TEXT)
     if state.routing is None:
         text = f"no routing table: {state.error or 'none was found yet'}\n"
         return Answer(503, "no_routing_table", text.encode(), content_type=_TEXT)

@@ -47,6 +47,8 @@ class Reloader:
         self._table_mark, self._folder_mark = table_mark, folder_mark
         try:
             self._put_in_force(tables.load(self._table.read_bytes()), renewed)
+        except FileNotFoundError as error:
+            self._await(f"{self._table}: {error.strerror}")
         except (OSError, TableError) as error:
             self._keep(f"{self._table}: {error}" if isinstance(error, OSError) else str(error))
 
@@ -61,15 +63,25 @@ class Reloader:
             elif before is not None and before.state == "Down" and provider.state == "Up":
                 state.health.recovered(provider.name)
         state.routing = routing
-        state.error = ""
+        state.error, state.absent = "", False
         state.metrics.last_load = time.time()
         state.pools.keep_only([place.backend for place in routing.places.values()])
         state.journal.event("table loaded", hash=table.hash, routes=len(table.routes), providers=len(table.providers))
 
+    def _await(self, error: str) -> None:
+        state = self._state
+        if state.routing is not None:
+            self._keep(error)
+        elif error != state.error:
+            state.error, state.absent = error, True
+            state.journal.event("waiting for a table", error=error)
+
     def _keep(self, error: str) -> None:
         state = self._state
+        state.absent = False
         if error != state.error:
-            state.journal.event("table not loaded, the last good one stays in force", error=error)
+            kept = "the last good one stays in force" if state.routing is not None else "and there was none before"
+            state.journal.event(f"table not loaded, {kept}", error=error)
         state.error = error
         state.metrics.load_failures.n += 1
 

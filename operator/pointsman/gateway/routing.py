@@ -7,6 +7,7 @@ first such request and serves all that follow until the next table.
 from __future__ import annotations
 
 import difflib
+import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _OURS: Final = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "content-type", "accept-encoding"}
 )
+_WRITABLE: Final = re.compile(r"[\x20-\x7e\x80-\xff\t]*")
 _LANES_LIMIT: Final = 20_000  # more than names times dialects ever are
 
 
@@ -43,7 +45,7 @@ class Place:
         self.provider = provider
         self.backend = backend
         self.names = frozenset(name.lower().encode() for name in provider.headers)  # fields that it sets itself
-        self.heads = {dialect: _head(provider, dialect, credential) for dialect in dialects.ALL}
+        self.heads = _heads(provider, credential)
 
 
 class Tally:
@@ -96,9 +98,13 @@ class Routing:
         """TableError: a provider that cannot be used at all."""
         self.table = table
         self.providers = {provider.name: provider for provider in table.providers}
-        self.keyless = frozenset(p.name for p in table.providers if p.credential and p.credential not in credentials)
+        self.keyless = _keyless(table, credentials)
         self.places = {
-            provider.name: Place(provider, pools.backend(provider), credentials.get(provider.credential, ""))
+            provider.name: Place(
+                provider,
+                pools.backend(provider),
+                "" if provider.name in self.keyless else credentials.get(provider.credential, ""),
+            )
             for provider in table.providers
         }
         self._metrics = metrics
@@ -147,9 +153,9 @@ def _names(table: RoutingTable) -> dict[str, Route]:
     return names
 
 
-def _head(provider: Provider, dialect: Dialect, credential: str) -> bytes:
+def _heads(provider: Provider, credential: str) -> dict[Dialect, bytes]:
+    """For each dialect the head of a request, up to the fields that vary. TableError: a header cannot be one."""
     url = urlsplit(provider.base_url)
-    path = url.path.rstrip("/") + dialects.ALL[dialect].PATH
     fields = {
         "User-Agent": f"pointsman/{__version__}",
         "Accept-Encoding": "identity",
@@ -164,8 +170,21 @@ def _head(provider: Provider, dialect: Dialect, credential: str) -> bytes:
         if name.lower() not in _OURS:
             fields.pop(lower.get(name.lower(), ""), None)
             fields[name] = value
-    lines = [f"POST {path} HTTP/1.1", f"Host: {url.netloc.rpartition('@')[2]}"]
-    lines += [f"{name}: {value}" for name, value in fields.items()]
-    if any(ord(char) < 32 or ord(char) > 255 for line in lines for char in line):
-        raise TableError(f"provider {provider.name!r}: a header or its credential holds a control or wide character")
-    return "\r\n".join(lines).encode("latin-1") + b"\r\n"
+    lines = [f"Host: {url.netloc.rpartition('@')[2]}", *(f"{name}: {value}" for name, value in fields.items())]
+    prefix = url.path.rstrip("/")
+    if not all(_WRITABLE.fullmatch(line) for line in (prefix, *lines)):
+        raise TableError(f"provider {provider.name!r}: a header holds a control or wide character")
+    rest = "\r\n".join(lines)
+    return {
+        dialect: f"POST {prefix}{wire.PATH} HTTP/1.1\r\n{rest}\r\n".encode("latin-1")
+        for dialect, wire in dialects.ALL.items()
+    }
+
+
+def _keyless(table: RoutingTable, credentials: Mapping[str, str]) -> frozenset[str]:
+    """The providers whose credential is not there, or is one that no header can carry."""
+    return frozenset(
+        provider.name
+        for provider in table.providers
+        if provider.credential and not _WRITABLE.fullmatch(credentials.get(provider.credential) or "\n")
+    )

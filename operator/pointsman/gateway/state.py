@@ -51,6 +51,7 @@ class State:
         self.pools = Pools()
         self.routing: Routing | None = None  # None: no table was ever loaded
         self.error = ""  # why the table on disk is not the one in force
+        self.absent = False  # there is no table on disk, and never was
         self.draining = False
         self.port = 0  # where it listens, once it does
         self.exchanges: set[Exchange] = set()
