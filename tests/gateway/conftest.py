@@ -23,7 +23,7 @@ from pointsman.table import Model, Policy, Provider, Route, RoutingTable, Target
 DIALECTS = ("completions", "responses", "messages")
 ALL_APIS = ("openai-completions", "openai-responses", "anthropic-messages")
 PATHS = {"completions": "/v1/chat/completions", "responses": "/v1/responses", "messages": "/v1/messages"}
-FAST = Policy(timeouts=Timeouts(connect=0.5, first_token=0.4, stall=0.4, total=10.0))
+FAST = Policy(timeouts=Timeouts(connect=2.0, first_token=1.5, stall=1.0, total=20.0))
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:

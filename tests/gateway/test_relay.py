@@ -46,7 +46,7 @@ async def test_a_failure_before_the_first_output_is_invisible(
     start: Start, upstream: FakeUpstream, dialect: str, stream: bool, fault: str, reason: str
 ) -> None:
     """Before the first real output every failure moves on to the next target; the client sees one good answer."""
-    policy = replace(FAST, timeouts=replace(FAST.timeouts, total=0.8))
+    policy = replace(FAST, timeouts=replace(FAST.timeouts, total=3.0))
     gateway = await start(chain(provider("a", upstream, fault), provider("b", upstream), policy=policy))
     reply = await gateway.ask(dialect, stream=stream)
     assert (reply.status, reply.whole, reply.text) == (200, True, TEXT)

@@ -19,7 +19,7 @@ import msgspec
 
 from pointsman import dialects
 from pointsman.dialects import chat
-from pointsman.gateway import admin, relay
+from pointsman.gateway import admin, intake
 from pointsman.gateway.answers import Answer
 
 if TYPE_CHECKING:
@@ -240,7 +240,7 @@ class Client(asyncio.Protocol):
         self._method = request.method
         dialect = dialects.for_path(request.path)
         if dialect is not None and request.method == b"POST":
-            relay.begin(self._state, self, request, dialect)
+            intake.begin(self._state, self, request, dialect)
         else:
             self.refuse(admin.answer(self._state, request.method, request.path, request.fields))
 

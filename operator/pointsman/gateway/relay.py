@@ -1,8 +1,8 @@
 """Where deciding meets doing: one exchange drives its failover machine and carries out what that commands.
 
-    a client's request → begin → Exchange ──feed(event)──▶ machine ──command──▶ _ACTS[type(command)]
-                                    ▲                                               │
-                                    └── a Connection's callbacks, the sweep ◀───────┘
+    a client's request → intake → Exchange ──feed(event)──▶ machine ──command──▶ _ACTS[type(command)]
+                                     ▲                                               │
+                                     └── a Connection's callbacks, the sweep ◀───────┘
 
 What the client has not been sent is held by the Reading; once committed, whole frames go through as they come, in one
 write for each read. A frame that has not ended waits, so that a cut never leaves the client with half of one.
@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from pointsman import dialects
 from pointsman.dialects.replay import Told
-from pointsman.exchange import BadRequestError, Failure, FailureKind
+from pointsman.exchange import Failure, FailureKind
 from pointsman.failover import choose, machine
 from pointsman.failover.machine import ANSWERED, FINISHED, LEFT, REJOINED, SPOKE, WHOLE, Broke, Run
 from pointsman.gateway import answers, decision, fields
@@ -33,34 +32,10 @@ if TYPE_CHECKING:
     from pointsman.gateway.routing import Lane, Tally
     from pointsman.gateway.state import State
     from pointsman.gateway.upstream import Connection, Dial, Fields
-    from pointsman.names import Dialect
 
 LINGER: Final = 2.0  # seconds for which a target may keep open a stream that is whole
 _BAD: Final = frozenset({FailureKind.BAD_REQUEST, FailureKind.CONTENT_POLICY})
 _ID: Final = re.compile(rb"[\w.:/+=-]{1,128}")
-
-
-def begin(state: State, client: Client, request: Request, dialect: Dialect) -> None:
-    """Take a request on: an Exchange answers it, or what is wrong with it is said at once."""
-    wire = dialects.ALL[dialect]
-    routing = state.routing
-    if routing is None:
-        code = "no_routing_table"
-        body = wire.write_error(503, code, "the gateway has no routing table yet")
-        client.refuse(Answer(503, code, body, b"retry-after: 1\r\n"))
-        return
-    try:
-        head = wire.read_head(request.body)
-        policy = request.fields.get(b"x-pointsman-data-policy")
-        fence = None if policy is None else choose.read_fence(policy.decode("latin-1"))
-    except BadRequestError as error:
-        client.refuse(Answer(400, "invalid_request", wire.write_error(400, "invalid_request", str(error))))
-        return
-    lane = routing.lane(head.model, dialect, head.tools, fence)
-    if lane is None:
-        client.refuse(answers.unknown_model(wire, routing, head.model))
-        return
-    Exchange(state, client, request, lane, head).start()
 
 
 class Exchange:

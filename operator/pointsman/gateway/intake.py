@@ -1,0 +1,40 @@
+"""Takes a parsed request on: read its head, narrow the fence, find its route; what is wrong with it is said at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pointsman import dialects
+from pointsman.exchange import BadRequestError
+from pointsman.failover import choose
+from pointsman.gateway import answers
+from pointsman.gateway.answers import Answer
+from pointsman.gateway.relay import Exchange
+
+if TYPE_CHECKING:
+    from pointsman.gateway.edge import Client, Request
+    from pointsman.gateway.state import State
+    from pointsman.names import Dialect
+
+
+def begin(state: State, client: Client, request: Request, dialect: Dialect) -> None:
+    """Take a request on: an Exchange answers it, or what is wrong with it is said at once."""
+    wire = dialects.ALL[dialect]
+    routing = state.routing
+    if routing is None:
+        code = "no_routing_table"
+        body = wire.write_error(503, code, "the gateway has no routing table yet")
+        client.refuse(Answer(503, code, body, b"retry-after: 1\r\n"))
+        return
+    try:
+        head = wire.read_head(request.body)
+        policy = request.fields.get(b"x-pointsman-data-policy")
+        fence = None if policy is None else choose.read_fence(policy.decode("latin-1"))
+    except BadRequestError as error:
+        client.refuse(Answer(400, "invalid_request", wire.write_error(400, "invalid_request", str(error))))
+        return
+    lane = routing.lane(head.model, dialect, head.tools, fence)
+    if lane is None:
+        client.refuse(answers.unknown_model(wire, routing, head.model))
+        return
+    Exchange(state, client, request, lane, head).start()
