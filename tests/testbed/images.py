@@ -76,9 +76,11 @@ def _shipped(path: Path) -> bool:
 def engine(names: Sequence[str] = (ENGINE,)) -> Image:
     """A real llama-server with the command line of vLLM; `vllm serve X` takes the tiny model X, else `text`."""
     llama = tools.llama_server()
+    # Not where the cache has it: that may be below /tmp, which Pods mount over. It finds its libraries beside itself.
+    home = str(llama.parent)
     server: dict[str, Content] = {
-        **hostfiles.program(llama),
-        "/usr/local/bin/llama-server": Link(str(llama)),
+        **{path.replace(home, "/opt/llama", 1): content for path, content in hostfiles.program(llama).items()},
+        "/usr/local/bin/llama-server": Link(f"/opt/llama/{llama.name}"),
         "/usr/local/bin/vllm": Path(__file__).with_name("vllm_standin.py"),
     }
     models = {f"/models/{chain}.gguf": TinyModel(chain).path() for chain in CHAINS}
