@@ -219,6 +219,7 @@ class Convergence(RuleBasedStateMachine):
         assert self.versions() == before
 
     def settle(self) -> None:
+        self.api.collect()
         self.resync()
         self.now += 31
         self.drain()
