@@ -24,6 +24,7 @@ class FailureKind(StrEnum):
     INVALID_RESPONSE = "InvalidResponse"
     BAD_REQUEST = "BadRequest"  # the request itself is wrong: it would be so everywhere
     CONTENT_POLICY = "ContentPolicy"  # a refusal is an answer
+    DIVERGED = "Diverged"  # a good answer, but not the one that broke off elsewhere: no fault of the target's
 
 
 class Failure(msgspec.Struct, frozen=True, gc=False):

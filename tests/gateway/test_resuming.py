@@ -85,6 +85,18 @@ async def test_a_cut_tool_call_is_not_put_together_from_two_answers(start: Start
     assert len(upstream.seen) == 1
 
 
+async def test_a_target_that_says_something_else_is_not_left_alone(start: Start, upstream: FakeUpstream) -> None:
+    """It answers well, only otherwise: the next request may go to it at once."""
+    places = [provider("a", upstream, "cut-mid"), provider("b", upstream, "tool"), provider("c", upstream)]
+    gateway = await start(chain(*places))
+    reply = await gateway.ask(stream=True)
+    assert (reply.status, reply.whole, reply.text) == (200, True, TEXT)
+    assert ("a", "cut-mid") in gateway.state.health.entries
+    assert ("b", "tool") not in gateway.state.health.entries
+    metrics = (await gateway.get("/metrics")).body.decode()
+    assert 'to="c/ok",reason="Diverged"' in metrics
+
+
 async def test_ids_stay_those_of_the_first(start: Start, upstream: FakeUpstream) -> None:
     """A client that keeps the id of an answer keeps one."""
     gateway = await start(chain(provider("a", upstream, "cut-mid"), provider("b", upstream)))

@@ -40,6 +40,7 @@ _OUTPUTS: Final = frozenset({
 _NOTHING: Final = (Raw(b"null"), Raw(b'""'), Raw(b"[]"), Raw(b"{}"))
 _CHOICES: Final = msgspec.json.Decoder(int)
 read_error = errors.read_error
+write_error = errors.write_error
 
 
 class _Choice(msgspec.Struct):
@@ -144,14 +145,6 @@ def whole_ok(status: int, body: bytes) -> Failure | None:
 def is_error(body: bytes) -> bool:
     """Whether an error body is in the dialect's own shape, and so can be passed on."""
     return errors.has_object(body, "error")
-
-
-def write_error(status: int, code: str, message: str, extra: Mapping[str, Any] | None = None) -> bytes:
-    """An error body in OpenAI's shape; `extra` joins the error object."""
-    kind = "invalid_request_error" if 400 <= status < 500 and status != 429 else "server_error"
-    kind = "rate_limit_error" if status == 429 else kind
-    error = {"message": message, "type": kind, "param": None, "code": code, **(extra or {})}
-    return msgspec.json.encode({"error": error})
 
 
 def write_stream_error(status: int, code: str, message: str) -> bytes:

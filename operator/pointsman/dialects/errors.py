@@ -7,11 +7,14 @@ llama.cpp, Ollama 0.17, LiteLLM 1.106, LM Studio, OpenAI and Anthropic.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from pointsman.exchange import Failure, FailureKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MESSAGE_LIMIT: Final = 500  # characters of an upstream's text that are passed on
 
@@ -71,6 +74,14 @@ def read_stream_error(error: Any) -> Failure:
     number = error.get("code") if isinstance(error, dict) else None
     status = number if isinstance(number, int) and 400 <= number < 600 else 0
     return Failure(classify(status, message, code), message[:MESSAGE_LIMIT] or "an error without a message", status)
+
+
+def write_error(status: int, code: str, message: str, extra: Mapping[str, Any] | None = None) -> bytes:
+    """An error body in OpenAI's shape; `extra` joins the error object."""
+    kind = "invalid_request_error" if 400 <= status < 500 and status != 429 else "server_error"
+    kind = "rate_limit_error" if status == 429 else kind
+    error = {"message": message, "type": kind, "param": None, "code": code, **(extra or {})}
+    return msgspec.json.encode({"error": error})
 
 
 def classify(status: int, message: str, code: str) -> FailureKind:

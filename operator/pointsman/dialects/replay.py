@@ -167,7 +167,7 @@ class Replay:
         return b"%bdata: %b\n\n" % (name, msgspec.json.encode(event))
 
 
-DIVERGED: Final = Failure(FailureKind.INVALID_RESPONSE, "the next target's answer differs from what was sent already")
+DIVERGED: Final = Failure(FailureKind.DIVERGED, "the next target's answer differs from what was sent already")
 
 
 def decode(frame: Frame) -> Json | None:

@@ -37,6 +37,7 @@ _NOTHING: Final = (Raw(b"null"), Raw(b'""'), Raw(b"[]"), Raw(b"{}"))
 _ENDS: Final = frozenset({"response.completed", "response.incomplete"})
 _EMPTY_ITEMS: Final = frozenset({"message", "reasoning"})  # these open without content; a call opens with its name
 read_error = errors.read_error
+write_error = errors.write_error
 
 
 class _Item(msgspec.Struct):
@@ -140,14 +141,6 @@ def whole_ok(status: int, body: bytes) -> Failure | None:
 def is_error(body: bytes) -> bool:
     """Whether an error body is in the dialect's own shape, and so can be passed on."""
     return errors.has_object(body, "error")
-
-
-def write_error(status: int, code: str, message: str, extra: Mapping[str, Any] | None = None) -> bytes:
-    """An error body in OpenAI's shape; `extra` joins the error object."""
-    kind = "invalid_request_error" if 400 <= status < 500 and status != 429 else "server_error"
-    kind = "rate_limit_error" if status == 429 else kind
-    error = {"message": message, "type": kind, "param": None, "code": code, **(extra or {})}
-    return msgspec.json.encode({"error": error})
 
 
 def write_stream_error(status: int, code: str, message: str) -> bytes:  # noqa: ARG001 - as in every dialect
