@@ -7,6 +7,7 @@ attempt failed (`Failure`). The neutral form that dialects are translated throug
 from __future__ import annotations
 
 from enum import Enum, StrEnum, auto
+from typing import Final
 
 import msgspec
 
@@ -24,16 +25,31 @@ class FailureKind(StrEnum):
     INVALID_RESPONSE = "InvalidResponse"
     BAD_REQUEST = "BadRequest"  # the request itself is wrong: it would be so everywhere
     CONTENT_POLICY = "ContentPolicy"  # a refusal is an answer
+    MODEL_LOADING = "ModelLoading"  # a server error of a kind that ends by itself, soon
+    BUSY = "Busy"  # the target is asked for no more than it may bear: nothing was sent
+    OVERTAKEN = "Overtaken"  # another attempt beside it was faster
     DIVERGED = "Diverged"  # a good answer, but not the one that broke off elsewhere: no fault of the target's
 
 
 class Failure(msgspec.Struct, frozen=True, gc=False):
-    """Why an attempt failed. `status`: the target's HTTP status, or 0; `retry_after`: seconds, or 0 for not said."""
+    """Why an attempt failed. `status`: the target's HTTP status, or 0; `retry_after`: seconds, or 0 for not said.
+
+    `window`: of a request that was too long, how many tokens the target says it takes, or 0.
+    """
 
     kind: FailureKind
     message: str = ""
     status: int = 0
     retry_after: float = 0.0
+    window: int = 0
+
+
+class Usage(msgspec.Struct, frozen=True, gc=False):
+    """Tokens of one answer. `input` counts all of the prompt, what came out of a cache (`cached`) among it."""
+
+    input: int = 0
+    output: int = 0
+    cached: int = 0
 
 
 class Signal(Enum):
@@ -41,7 +57,18 @@ class Signal(Enum):
 
     PREAMBLE = auto()  # nothing yet that a client could not be told again by another target
     OUTPUT = auto()  # the first or a further piece of the answer
+    CALL = auto()  # a piece of a tool call: from here on all is held until the answer is whole
     TERMINAL = auto()  # the answer is whole
+
+
+# What a request needs of a model: bits of `Head.needs`. Plain integers, as an IntFlag's `|` is computed in Python.
+TOOLS: Final = 1
+PARALLEL_TOOLS: Final = 2
+IMAGE: Final = 4
+AUDIO: Final = 8
+FILE: Final = 16
+JSON_SCHEMA: Final = 32
+REASONING: Final = 64
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -50,8 +77,10 @@ class Head(msgspec.Struct, frozen=True):
     model: str
     stream: bool
     fields: dict[str, msgspec.Raw]
-    tools: bool = False  # tool schemas are offered to the model
+    needs: int = 0  # bits of the constants above
     choices: int = 1  # answers asked for at once (chat's `n`)
+    max_tokens: int = 0  # of the answer; 0: not said
+    size: int = 0  # bytes of the request's body: an upper bound of the prompt's tokens
 
 
 class BadRequestError(ValueError):

@@ -81,6 +81,34 @@ class FailoverReason(StrEnum):
     INVALID_RESPONSE = "InvalidResponse"
 
 
+class Way(StrEnum):
+    """How a server is brought to take up an answer that broke off elsewhere (`served.Kind.way`)."""
+
+    FLAGS = "Flags"  # chat with continue_final_message: gives the rest, exactly
+    PREFILL = "Prefill"  # goes on from an assistant's last message; some say it again first
+    TRY = "Try"  # nobody knows: ask as for PREFILL, and believe it only if it says the last words again
+    REPLAY = "Replay"  # always begins anew
+
+
+class Counting(StrEnum):
+    """How a server is asked how many tokens a request has (`pointsman.counting`)."""
+
+    NONE = ""
+    VLLM = "VLLM"  # POST /tokenize; Messages: /v1/messages/count_tokens
+    LLAMA_CPP = "LlamaCpp"  # POST …/input_tokens; Messages: /v1/messages/count_tokens
+    ANTHROPIC = "Anthropic"  # POST /v1/messages/count_tokens
+
+
+class Capability(StrEnum):
+    """What a route may ask of all its targets (`policy.requiredCapabilities`)."""
+
+    TOOLS = "tools"
+    PARALLEL_TOOLS = "parallelTools"
+    IMAGE = "image"
+    JSON_SCHEMA = "jsonSchema"
+    REASONING = "reasoning"
+
+
 class Mode(StrEnum):
     """Whether every provider's models are reachable as `provider/model` beside the routes."""
 

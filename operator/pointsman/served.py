@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from pointsman.names import Dialect
+from pointsman.names import Counting, Dialect, Way
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -49,7 +49,8 @@ class Finding:
     """What one probe found. `reason` is CamelCase and stable, "" when all is well; `message` is for people.
 
     Reasons: ConnectionRefused, DNSFailure, TLSFailure, Timeout, ConnectionReset, Unauthorized, Forbidden,
-    QuotaExceeded, RateLimited, NotFound, ServerError, ModelLoading, NotOpenAICompatible, UnexpectedStatus.
+    QuotaExceeded, RateLimited, NotFound, ServerError, ModelLoading, NotOpenAICompatible, UnexpectedStatus,
+    EngineStalled, Asleep.
     """
 
     ok: bool
@@ -57,6 +58,7 @@ class Finding:
     message: str = ""
     models: tuple[ServedModel, ...] = ()
     credentials_valid: bool | None = None  # None: the probe could not tell
+    certain: bool = False  # of a failure: it was seen, and another probe would see the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,28 @@ class Probed:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """What an engine's own figures say at one moment. Two looks that differ prove that the engine moves."""
+
+    figures: Mapping[str, float]
+    running: float = 0.0  # requests in work
+    asleep: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How an engine is watched behind a server that answers without it.
+
+    `paths` are asked with GET until `read` makes a Look of an answer; None: it is none.
+    """
+
+    paths: tuple[str, ...]
+    read: Callable[[Answer], Look | None]
+    proof: bool = False  # the engine's own loop answers there: an answer proves that it moves
+    patience: int = 3  # probes in a row without a sign of life, where it cannot be seen that nothing moves
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of server: what `engines` and `vendors` hold one of per file.
 
@@ -88,5 +112,9 @@ class Kind:
     auth: str = "Bearer"  # or XApiKey: x-api-key and anthropic-version
     api: tuple[Dialect, ...] = (Dialect.CHAT,)  # native dialects when the object does not say
     native: bool = False  # the vendor itself: requests keep vendor-only fields
-    hosted: bool = False  # probed seldom, never with a completion
+    hosted: bool = False  # probed seldom, with a completion only where the object says so
+    on_demand: bool = False  # loads a model when it is asked for: a probe must not do that
+    watch: Watch | None = None  # None: nothing is told of the engine
+    way: Way = Way.TRY  # how it takes up an answer that broke off elsewhere
+    counting: Counting = Counting.NONE
     base_url: str = ""  # where it is when the object does not say (hosted vendors)

@@ -80,6 +80,8 @@ def frames(run: bytes) -> list[Frame]:
     for match in _BLANK_LINE.finditer(run):
         found.append(_read(run[start : match.end()]))
         start = match.end()
+    if start < len(run):
+        found.append(_read(run[start:]))  # a line end too many
     return found
 
 

@@ -45,10 +45,19 @@ class Model(Struct, frozen=True):
     name: str = ""
     context_window: int = 0  # tokens; 0: unknown
     max_tokens: int = 0  # 0: unknown
-    input: tuple[str, ...] = ()  # empty: text
+    input: tuple[str, ...] = ()  # empty: not known, text at least
     reasoning: bool = False
     cost: dict[str, float] = {}
     compat: dict[str, Any] = {}  # OpenClaw's keys, as written
+    loaded: bool | None = None  # whether the server has it in memory; None: it does not say
+
+
+class Limits(Struct, frozen=True):
+    """What a provider may be asked to bear, by each gateway process; 0: no limit."""
+
+    concurrent: int = 0  # requests at a time
+    requests_per_minute: int = 0
+    tokens_per_minute: int = 0
 
 
 class Provider(Struct, frozen=True):
@@ -73,6 +82,7 @@ class Provider(Struct, frozen=True):
     state: str = "Unknown"
     reason: str = ""  # why it is not Up
     suspended: bool = False
+    limits: Limits | None = None
     models: tuple[Model, ...] = ()
 
 
@@ -85,19 +95,40 @@ class Target(Struct, frozen=True):
 
 
 class Timeouts(Struct, frozen=True):
-    """Seconds for each phase of an attempt; `total` is for the request with all its attempts."""
+    """Seconds for each phase of an attempt; `total` is for the request with all its attempts.
+
+    `first_token` is for a short prompt at a model in memory: what a longer prompt takes to read, by the pace that was
+    measured of the target, comes on top, and the loading of a cold model. `whole` is for an answer that is not
+    streamed, of which nothing is seen before all of it is there; a long one is given longer, by the target's pace.
+    """
 
     connect: float = 2.0
     first_token: float = 10.0
+    whole: float = 60.0
     stall: float = 15.0
     total: float = 600.0
 
 
 class Breaker(Struct, frozen=True):
-    """A target that failed `consecutive_failures` times is left alone for `open_seconds`, doubled each time to 300."""
+    """A target that failed `consecutive_failures` times is left alone for `open_seconds`, longer each time.
+
+    After that `half_open` requests at a time may try it.
+    """
 
     consecutive_failures: int = 1
     open_seconds: float = 5.0
+    half_open: int = 1
+
+
+class Context(Struct, frozen=True):
+    """Targets whose window, in tokens, is under `block_below` are passed over. 0: none are.
+
+    `on_fallback` is for those after the primary: Skip as said; Warn and Ignore let them be tried all the same.
+    """
+
+    warn_below: int = 0
+    block_below: int = 0
+    on_fallback: str = "Skip"
 
 
 class Fence(Struct, frozen=True):
@@ -118,6 +149,10 @@ class Policy(Struct, frozen=True, omit_defaults=False):
     timeouts: Timeouts = Timeouts()
     breaker: Breaker = Breaker()
     fence: Fence = Fence()
+    context: Context = Context()
+    required: tuple[str, ...] = ()  # capabilities without which a target is passed over: names.Capability
+    return_after: float = 0.0  # seconds for which a target that had failed must be well before it comes first again
+    hedge_after: float = 0.0  # seconds without output after which a second local target is asked beside; 0: never
     mid_stream: str = "Resume"  # or Fail: what happens to an answer that breaks off after the client has seen a part
 
 

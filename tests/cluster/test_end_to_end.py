@@ -234,7 +234,8 @@ def test_what_cannot_be_used_is_said(simulated: ControlPlane, operator: Operator
     fleet = Fleet(simulated.api, namespace)
     provider: Object = {
         "apiVersion": "pointsman.dev/v1alpha1", "kind": "ModelProvider", "metadata": {"name": "limited"},
-        "spec": {"type": "Ollama", "endpoint": {"baseUrl": "http://127.0.0.1:9"}, "limits": {"requestsPerMinute": 3}},
+        "spec": {"type": "Ollama", "endpoint": {"baseUrl": "http://127.0.0.1:9"},
+                 "models": [{"id": "m", "compat": {"thinkingFormat": "x"}}]},
     }  # fmt: skip
     route: Object = {
         "apiVersion": "pointsman.dev/v1alpha1", "kind": "ModelRoute", "metadata": {"name": "lost"},
@@ -242,7 +243,7 @@ def test_what_cannot_be_used_is_said(simulated: ControlPlane, operator: Operator
     }  # fmt: skip
     simulated.kubectl("-n", namespace, "apply", "-f", "-", stdin=yaml.safe_dump_all([provider, route]))
     until(lambda: fleet.condition("modelproviders", "limited", "Accepted").get("reason") == "NotImplemented")
-    assert "spec.limits" in fleet.condition("modelproviders", "limited", "Accepted")["message"]
+    assert "spec.models[0].compat" in fleet.condition("modelproviders", "limited", "Accepted")["message"]
     until(lambda: fleet.condition("modelroutes", "lost", "ResolvedRefs").get("reason") == "ProviderNotFound")
     described = until(
         lambda: (d := simulated.kubectl("-n", namespace, "describe", "lmr", "lost")) and "nobody" in d and d

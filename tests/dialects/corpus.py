@@ -1,7 +1,7 @@
 """Streams as real servers send them, cut down: what each frame means for the commit point.
 
 From vLLM 0.32, llama.cpp, Ollama 0.17 and LiteLLM 1.106. Each is a list of (frame, meaning): P preamble, O output,
-T terminal.
+T terminal, C of a call, which is held from there on.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ CHAT = {
     ],
     "vllm-tool": [
         ('data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}', "P"),
-        ('data: {"choices":[{"index":0,"delta":{"content":null,"tool_calls":[{"id":"t","type":"function","index":0,"function":{"name":"w"}}]}}]}', "O"),
-        ('data: {"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}', "O"),
+        ('data: {"choices":[{"index":0,"delta":{"content":null,"tool_calls":[{"id":"t","type":"function","index":0,"function":{"name":"w"}}]}}]}', "C"),
+        ('data: {"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}', "C"),
         ("data: [DONE]", "T"),
     ],
     "llama.cpp": [
@@ -69,8 +69,8 @@ RESPONSES = {
     ],
     "ollama-tool": [
         ('event: response.created\ndata: {"response":{"output":[],"error":null},"type":"response.created"}', "P"),
-        ('event: response.output_item.added\ndata: {"item":{"arguments":"","name":"w","type":"function_call"},"type":"response.output_item.added"}', "O"),
-        ('event: response.function_call_arguments.delta\ndata: {"delta":"{}","type":"response.function_call_arguments.delta"}', "O"),
+        ('event: response.output_item.added\ndata: {"item":{"arguments":"","name":"w","type":"function_call"},"type":"response.output_item.added"}', "C"),
+        ('event: response.function_call_arguments.delta\ndata: {"delta":"{}","type":"response.function_call_arguments.delta"}', "C"),
         ('event: response.incomplete\ndata: {"response":{"incomplete_details":{"reason":"max_output_tokens"}},"type":"response.incomplete"}', "T"),
     ],
     "litellm": [  # no event lines, and a [DONE]
@@ -102,9 +102,9 @@ MESSAGES = {
     ],
     "ollama-tool": [
         ('event: message_start\ndata: {"type":"message_start","message":{}}', "P"),
-        ('event: content_block_start\ndata: {"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"t","name":"w","input":{}}}', "O"),
-        ('event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{}"}}', "O"),
-        ('event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"tool_use"}}', "O"),
+        ('event: content_block_start\ndata: {"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"t","name":"w","input":{}}}', "C"),
+        ('event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{}"}}', "C"),
+        ('event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"tool_use"}}', "C"),
         ('event: message_stop\ndata: {"type":"message_stop"}', "T"),
     ],
 }  # fmt: skip

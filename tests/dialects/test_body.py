@@ -33,7 +33,7 @@ def test_only_the_model_changes(fields: dict[str, Any], indent: Any, ascii_only:
     fields = {**fields, "model": "asked"}
     text = json.dumps(fields, indent=indent, ensure_ascii=ascii_only).encode()
     read = bodies.read_fields(text)
-    again = bodies.read_fields(chat.with_model(read, MODEL, NATIVE))
+    again = bodies.read_fields(chat.with_model(read, MODEL, NATIVE)[0])
     assert {name: bytes(raw) for name, raw in again.items() if name != "model"} == {
         name: bytes(raw) for name, raw in read.items() if name != "model"
     }
@@ -73,9 +73,9 @@ def test_what_is_no_request_is_refused_with_the_reason(dialect: dialects.Wire, b
 def test_reads_what_the_gateway_needs(dialect: dialects.Wire) -> None:
     """Model, stream, tools."""
     head = dialect.read_head(b'{"model":"m","stream":true,"tools":[{"type":"function"}]}')
-    assert (head.model, head.stream, head.tools) == ("m", True, True)
+    assert (head.model, head.stream, head.needs) == ("m", True, 1)
     plain = dialect.read_head(b'{"tools":[],"stream":null,"model":"m"}')
-    assert (plain.stream, plain.tools) == (False, False)
+    assert (plain.stream, plain.needs) == (False, 0)
 
 
 @pytest.mark.parametrize(
@@ -89,13 +89,23 @@ def test_reads_what_the_gateway_needs(dialect: dialects.Wire) -> None:
 def test_only_the_vendor_itself_gets_its_own_fields(dialect: dialects.Wire, fields: list[str]) -> None:
     """Proxied backends get clean requests; the native vendor gets all; a model that reasons is told how to."""
     head = dialect.read_head(json.dumps({"model": "m", "temperature": 1, **dict.fromkeys(fields, "x")}).encode())
-    clean = json.loads(dialect.with_model(head.fields, MODEL, PROVIDER))
-    native = json.loads(dialect.with_model(head.fields, MODEL, NATIVE))
-    reasons = json.loads(dialect.with_model(head.fields, Model(id="r", reasoning=True), PROVIDER))
+    body, dropped = dialect.with_model(head.fields, MODEL, PROVIDER)
+    clean = json.loads(body)
+    native = json.loads(dialect.with_model(head.fields, MODEL, NATIVE)[0])
+    reasons = json.loads(dialect.with_model(head.fields, Model(id="r", reasoning=True), PROVIDER)[0])
+    assert dropped == tuple(sorted(fields))
+    assert dialect.with_model(head.fields, MODEL, NATIVE)[1] == ()
     assert clean == {"model": "real/name", "temperature": 1}
     assert native == {"model": "real/name", "temperature": 1, **dict.fromkeys(fields, "x")}
     assert set(reasons) - set(clean) <= {"reasoning_effort", "reasoning", "include", "thinking"}
     assert len(reasons) > len(clean)
+
+
+def test_what_asked_for_nothing_is_no_loss() -> None:
+    """`store: false` says what a server without a store does anyway: it is left out, and not named."""
+    head = responses.read_head(b'{"model":"m","store":false,"metadata":{},"service_tier":null,"prompt_cache_key":"k"}')
+    body, dropped = responses.with_model(head.fields, MODEL, PROVIDER)
+    assert (json.loads(body), dropped) == ({"model": "real/name"}, ("prompt_cache_key",))
 
 
 def test_requires_string_content_joins_text_parts() -> None:
@@ -105,7 +115,7 @@ def test_requires_string_content_joins_text_parts() -> None:
             {"role": "user", "content": image}, {"role": "user", "content": "c"}]  # fmt: skip
     head = chat.read_head(json.dumps({"model": "m", "messages": said}).encode())
     model = Model(id="m", compat={"requiresStringContent": True})
-    sent = json.loads(chat.with_model(head.fields, model, PROVIDER))
+    sent = json.loads(chat.with_model(head.fields, model, PROVIDER)[0])
     assert [message["content"] for message in sent["messages"]] == ["a\nb", image, "c"]
 
 

@@ -35,7 +35,7 @@ REAL = [
     (402, {"error": {"message": "Insufficient credits", "code": 402}}, "Authentication"),
     (429, {"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}}, "Authentication"),
     (429, {"error": {"message": "Rate limit reached", "code": "rate_limit_exceeded"}}, "RateLimited"),
-    (503, {"error": {"message": "Loading model", "type": "unavailable_error", "code": 503}}, "ServerError"),
+    (503, {"error": {"message": "Loading model", "type": "unavailable_error", "code": 503}}, "ModelLoading"),
     (529, {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, "ServerError"),
     (500, {"error": {"message": "litellm.InternalServerError: Connection error.", "code": "500"}}, "ServerError"),
     (408, {}, "Timeout"),
@@ -45,6 +45,87 @@ REAL = [
     (422, {"detail": [{"loc": ["body"], "msg": "field required"}]}, "BadRequest"),
     (302, {}, "InvalidResponse"),
 ]  # fmt: skip
+
+LIMITS = [
+    (402, "Your daily limit is reached", "RateLimited"),
+    (402, "Usage limit reached, try again in 3 hours", "RateLimited"),
+    (402, "Your workspace has reached its spend limit", "RateLimited"),
+    (402, "Insufficient balance", "Authentication"),
+    (429, "Your credit balance is too low", "Authentication"),
+    (429, "weekly limit exceeded", "RateLimited"),
+    (429, "Limit of requests per day exceeded, add to your credit balance for more", "RateLimited"),
+    (429, "账户余额不足", "Authentication"),
+    (429, "Too many requests", "RateLimited"),
+    (429, "engine_overloaded_error", "ServerError"),
+    (503, "Overloaded", "ServerError"),
+    (529, "Overloaded", "ServerError"),
+    (503, "llm server loading model", "ModelLoading"),
+    (503, "Model Qwen/Qwen3-32B is currently loading", "ModelLoading"),
+    (503, "The model is loading, please retry", "ModelLoading"),
+    (429, "ModelNotReadyException: Model is not ready for inference", "ModelLoading"),
+    (500, "error loading model: out of memory", "ServerError"),
+    (400, "Failed to load model", "BadRequest"),
+    (400, "messages.0.content.1.image.source.base64: image exceeds 5 MB maximum: 6291456 bytes > 5242880 bytes", "BadRequest"),
+    (400, "At least one of the image dimensions exceed max allowed size: 8000 pixels", "BadRequest"),
+    (413, "The image is too large", "BadRequest"),
+    (400, "The image tokens exceed the model's maximum context length is 2048", "ContextLengthExceeded"),
+]  # fmt: skip
+WINDOWS = [
+    (VLLM_LONG, 2048),
+    ("request (24011 tokens) exceeds the available context size (2048 tokens), try increasing it", 2048),
+    ("prompt is too long: 208310 tokens > 200000 maximum", 200_000),
+    ("input length and `max_tokens` exceed context limit: 188240 + 21333 > 200000, decrease input length", 200_000),
+    ("litellm.ContextWindowExceededError: litellm.BadRequestError: This model's maximum context length is 2048 tokens. However", 2048),
+    ("the model has a context window of 8,192 tokens", 8192),
+    ("the model is loaded with context length of only 4096 tokens, which is not enough", 4096),
+    ("The input (5000 tokens) is longer than the model's context length (4096 tokens).", 4096),
+    ("The decoder prompt (length 5000) is longer than the maximum model length of 4096. Make sure that `max_model_len`", 4096),
+    ("This model's maximum prompt length is 131072 but the request contains 537812 tokens.", 131_072),
+    ("The input token count (1196265) exceeds the maximum number of tokens allowed (1048575).", 1_048_575),
+    ("Prompt contains 40000 tokens, too large for model with 32768 maximum context length", 32_768),
+    ("Your input exceeds the context window of this model.", 0),
+    ("maximum context length exceeded", 0),
+    ("maximum context length is 99999999999999999999", 0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "message", "kind"), LIMITS)
+def test_a_limit_is_what_its_words_say(status: int, message: str, kind: str) -> None:
+    """What is not paid for, what comes back by itself and what is loading are told apart, whatever the status."""
+    assert errors.read_error(status, json.dumps({"error": {"message": message}}).encode()).kind == kind
+
+
+@pytest.mark.parametrize(("message", "window"), WINDOWS)
+def test_learns_the_window_from_the_refusal(message: str, window: int) -> None:
+    """A target that refuses a prompt as too long mostly says how long it may be."""
+    failure = errors.read_error(400, json.dumps({"error": {"message": message}}).encode())
+    assert (failure.kind, failure.window) == (FailureKind.CONTEXT_LENGTH_EXCEEDED, window)
+    assert errors.read_stream_error({"message": message}).window == window
+
+
+def test_learns_the_window_from_its_own_field() -> None:
+    """llama.cpp gives it as a number; of other errors no number is believed."""
+    error = {"message": "too long", "type": "exceed_context_size_error", "n_prompt_tokens": 24011, "n_ctx": 4096}
+    assert errors.read_error(400, json.dumps({"error": error}).encode()).window == 4096
+    assert errors.read_error(500, b'{"error":{"message":"context window of 8192","code":1}}').window == 8192
+    assert errors.read_error(400, b'{"error":{"message":"at most 5 tools","n_ctx":4096}}').window == 0
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [("error", "ServerError"), ("abort", "Timeout"), ("network_error", "Timeout"), ("malformed_response", "Timeout")],
+)
+def test_some_reasons_to_end_are_failures(reason: str, kind: str) -> None:
+    """An answer that ends so is none, in any dialect; all other reasons are an answer's."""
+    failure = errors.read_reason(reason)
+    assert failure is not None
+    assert failure.kind == kind
+    chunk = {"choices": [{"message": {"content": "x"}, "finish_reason": reason}]}
+    assert chat.whole_ok(200, json.dumps(chunk).encode()) == failure
+    assert (
+        messages.whole_ok(200, json.dumps({"content": [{"type": "text"}], "stop_reason": reason}).encode()) == failure
+    )
+    assert [errors.read_reason(other) for other in ("stop", "length", None, 3, [])] == [None] * 5
 
 
 @pytest.mark.parametrize(("status", "body", "kind"), REAL)

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman import dialects
-from pointsman.dialects.replay import DIVERGED, Replay, Told
+from pointsman.dialects.replay import DIVERGED, Replay
+from pointsman.dialects.told import Told
 from pointsman.exchange import Failure
 from pointsman.names import Dialect
 from pointsman.sse import Frame, frames

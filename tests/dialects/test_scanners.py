@@ -17,7 +17,7 @@ STREAMS = [
     for module, corpus in ((chat, CHAT), (responses, RESPONSES), (messages, MESSAGES))
     for name, stream in corpus.items()
 ]
-MEANING = {"P": Signal.PREAMBLE, "O": Signal.OUTPUT, "T": Signal.TERMINAL}
+MEANING = {"P": Signal.PREAMBLE, "O": Signal.OUTPUT, "T": Signal.TERMINAL, "C": Signal.CALL}
 HEAD = Head("m", stream=True, fields={})
 
 
@@ -28,19 +28,19 @@ def meanings(module: Wire, *raw: str) -> list[Signal | Failure]:
 
 @pytest.mark.parametrize(("module", "stream"), STREAMS)
 def test_real_streams_mean_what_they_mean(module: Wire, stream: list[tuple[str, str]]) -> None:
-    """Role chunks, created, added, start and ping are preamble; the first word, thought or tool call is output."""
+    """Role chunks, created, added, start and ping are preamble, words and thoughts are output, calls are calls."""
     assert meanings(module, *(raw for raw, _ in stream)) == [MEANING[meaning] for _, meaning in stream]
 
 
 @pytest.mark.parametrize(("module", "stream"), STREAMS)
-def test_quiet_never_hides_an_end_or_an_error(module: Wire, stream: list[tuple[str, str]]) -> None:
-    """What the cheap look lets pass has no end in it, whatever frames come in one read."""
+def test_quiet_never_hides_an_end_or_a_call(module: Wire, stream: list[tuple[str, str]]) -> None:
+    """What the cheap look lets pass has no end and no call in it, whatever frames come in one read."""
     raws = [raw.encode() + b"\n\n" for raw, _ in stream]
     for start in range(len(raws)):
         for stop in range(start + 1, len(raws) + 1):
             run = b"".join(raws[start:stop])
             if module.Scanner(HEAD).quiet(run):
-                assert not any(meaning == "T" for _, meaning in stream[start:stop])
+                assert not any(meaning in {"T", "C"} for _, meaning in stream[start:stop])
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,8 @@ def test_words_are_quiet(module: Wire, raw: str) -> None:
         (chat, 'data: {"error":{"message":"slow down","code":"rate_limit_exceeded"}}', "RateLimited"),
         (chat, 'data: {"error":"boom"}', "ServerError"),
         (chat, 'data: {"choices":[{"index":0,"delta":{},"finish_reason":"error"}]}', "ServerError"),
+        (chat, 'data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"network_error"}]}', "Timeout"),
+        (responses, 'data: {"type":"response.incomplete","response":{"incomplete_details":{"reason":"abort"}}}', "Timeout"),
         (chat, "data: {bad", "InvalidResponse"),
         (chat, "data: [DONE]", "InvalidResponse"),
         (chat, 'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}', "InvalidResponse"),
@@ -69,6 +71,8 @@ def test_words_are_quiet(module: Wire, raw: str) -> None:
         (responses, "data: nonsense", "InvalidResponse"),
         (messages, 'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}', "ServerError"),
         (messages, 'event: error\ndata: {"type":"error","error":{"type":"authentication_error","message":"x"}}', "Authentication"),
+        (messages, 'event: error\ndata: {"type":"error","message":"x"}', "ServerError"),
+        (messages, 'data: {"type":"message_delta","delta":{"stop_reason":"error"}}', "ServerError"),
         (messages, 'data: {"type":"message_stop"}', "InvalidResponse"),
         (messages, 'data: {"type":"message_delta","delta":{"stop_reason":"end_turn"}}', "InvalidResponse"),
         (messages, "data: 3", "InvalidResponse"),
@@ -108,10 +112,10 @@ def test_all_choices_must_end() -> None:
 
 GOOD: dict[Any, list[Any]] = {
     chat: [{"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}]},
-           {"choices": [{"message": {"content": None, "tool_calls": [{"id": "t"}]}, "finish_reason": "tool_calls"}]},
+           {"choices": [{"message": {"content": None, "tool_calls": [{"id": "t", "function": {"name": "w"}}]}, "finish_reason": "tool_calls"}]},
            {"choices": [{"message": {"content": None, "reasoning": "hm"}, "finish_reason": "length"}]},
            {"choices": [{"message": {"content": ""}, "finish_reason": "content_filter"}]}],
-    responses: [{"status": "completed", "output": [{"type": "message"}], "error": None},
+    responses: [{"status": "completed", "output": [{"type": "message", "content": [{"type": "output_text", "text": "x"}]}], "error": None},
                 {"status": "incomplete", "output": [], "incomplete_details": {"reason": "max_output_tokens"}}],
     messages: [{"type": "message", "content": [{"type": "text", "text": "x"}]},
                {"type": "message", "content": [], "stop_reason": "refusal"}],
@@ -119,7 +123,7 @@ GOOD: dict[Any, list[Any]] = {
 BAD: dict[Any, list[Any]] = {
     chat: [{}, {"choices": []}, {"choices": [{"message": {"content": ""}, "finish_reason": "stop"}]},
            {"error": {"message": "x"}}, [], "x", {"choices": 3}],
-    responses: [{}, {"output": []}, {"error": {"message": "x"}, "output": [1]}, [], None],
+    responses: [{}, {"output": []}, {"status": "completed", "output": [{"type": "message", "content": []}]}, {"error": {"message": "x"}, "output": [1]}, [], None],
     messages: [{}, {"content": []}, {"type": "error", "error": {"type": "api_error"}}, []],
 }  # fmt: skip
 

@@ -56,3 +56,28 @@ def test_loading_is_its_own_reason() -> None:
     """While the model is being loaded every path answers 503."""
     body = b'{"error":{"message":"Loading model","type":"unavailable_error","code":503}}'
     assert llamacpp.read({"/v1/models": Answer(503, body)}).reason == "ModelLoading"
+
+
+def test_slots_show_what_they_work_on() -> None:
+    """Each with its task and its tokens; an idle server has nothing that could move."""
+    busy = llamacpp.look(Answer(200, b'[{"id":0,"is_processing":true,"id_task":2,"n_prompt_tokens":87},{"id":1}]'))
+    assert busy
+    assert (busy.running, busy.figures) == (1.0, {"id_task0": 2.0, "n_prompt_tokens0": 87.0})
+    idle = llamacpp.look(Answer(200, b'[{"id":0,"is_processing":false}]'))
+    assert idle
+    assert (idle.running, idle.figures) == (0.0, {})
+
+
+def test_metrics_do_where_there_are_no_slots() -> None:
+    """Started with --no-slots it answers 501 there."""
+    text = b"llamacpp:tokens_predicted_total 12\nllamacpp:requests_processing 1\nllamacpp:n_tokens_max 5\n"
+    shown = llamacpp.look(Answer(200, text))
+    assert shown
+    assert (shown.running, len(shown.figures)) == (1.0, 2)
+    assert llamacpp.look(Answer(501, b'{"error":{"code":501}}')) is None
+
+
+def test_bodies_that_are_neither_are_no_look() -> None:
+    """Nothing raises."""
+    for body in (b"[]", b"[1, null]", b"{}", b"[" * 100_000, b"\xff\xfe", b""):
+        assert llamacpp.look(Answer(200, body)) is None

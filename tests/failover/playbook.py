@@ -11,13 +11,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pointsman.exchange import Failure, FailureKind
-from pointsman.failover import machine
+from pointsman.failover import steps
 from pointsman.failover.choose import Candidate, Order
-from pointsman.failover.machine import ANSWERED, FINISHED, LEFT, SPOKE, WHOLE, Broke, Event, Run
+from pointsman.failover.machine import Run
+from pointsman.failover.steps import ANSWERED, DUE, FINISHED, LEFT, REJOINED, SLOW, SPOKE, WHOLE, Broke, Event
 from pointsman.table import Model, Policy, Provider
 
 answered, spoke, whole, finished, left = ANSWERED, SPOKE, WHOLE, FINISHED, LEFT
-held, deliver, close, commit = machine.Hold, machine.Deliver, machine.Close, machine.Commit
+due, slow, rejoined = DUE, SLOW, REJOINED
+held, deliver, close, commit, rejoin = steps.Hold, steps.Deliver, steps.Close, steps.Commit, steps.Rejoin
+promote = steps.Promote
 
 
 def broke(kind: str, **more: Any) -> Broke:
@@ -27,6 +30,20 @@ def broke(kind: str, **more: Any) -> Broke:
 @dataclass(frozen=True)
 class Try:
     """The command to try the target of that name."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Hedge:
+    """The command to ask the target of that name too."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Wait:
+    """The command to wait for the target of that name."""
 
     name: str
 
@@ -57,12 +74,13 @@ class Play:
     def __lshift__(self, expected: Any) -> Play:
         assert self.pending, "two commands were expected of one event"
         self.pending = False
-        if isinstance(expected, Try):
-            assert isinstance(self.command, machine.Try), self.command
+        named = {Try: steps.Try, Hedge: steps.Hedge, Wait: steps.Wait}
+        if isinstance(expected, Try | Hedge | Wait):
+            assert isinstance(self.command, named[type(expected)]), self.command
             assert self.command.candidate.provider.name == expected.name
         elif isinstance(expected, Fail):
             reasons = tuple(attempt.failure.kind for attempt in self.run.attempts)
-            assert isinstance(self.command, machine.Fail), self.command
+            assert isinstance(self.command, steps.Fail), self.command
             assert (reasons, self.command.committed) == (expected.reasons, expected.committed)
         else:
             assert isinstance(self.command, expected), self.command
@@ -82,9 +100,16 @@ def candidate(name: str, model: str = "m", **more: Any) -> Candidate:
     return Candidate(provider, Model(id=model))
 
 
-def play(*names: str, policy: Policy | None = None, streamed: bool = True, limit: int | None = None) -> Play:
-    """Start a run over targets of these names."""
-    candidates = tuple(candidate(name) for name in names)
+def play(
+    *names: str,
+    policy: Policy | None = None,
+    streamed: bool = True,
+    limit: int | None = None,
+    location: str = "External",
+) -> Play:
+    """Start a run over targets of these names. Whoever waits has 30 s of patience."""
+    candidates = tuple(candidate(name, location=location) for name in names)
     order = Order(candidates, len(candidates) if limit is None else limit)
     run = Run(order, policy or Policy(), streamed=streamed, now=0.0)
+    run.patient_until = 30.0
     return Play(run, command=run.start(0.0))

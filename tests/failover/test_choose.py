@@ -4,15 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.exchange import BadRequestError, Failure, FailureKind
-from pointsman.failover.choose import Need, order, read_fence, survey
+from pointsman.exchange import (
+    AUDIO,
+    FILE,
+    IMAGE,
+    JSON_SCHEMA,
+    PARALLEL_TOOLS,
+    REASONING,
+    TOOLS,
+    BadRequestError,
+    Failure,
+    FailureKind,
+    Head,
+)
+from pointsman.failover.choose import (
+    Need,
+    fitting,
+    larger,
+    minds_media,
+    order,
+    read_fence,
+    survey,
+    uncounted,
+)
+from pointsman.failover.context import Windows
 from pointsman.failover.health import Health
 from pointsman.names import Dialect, Location
-from pointsman.table import Breaker, Fence, Model, Policy, Provider, Route, Target
+from pointsman.table import Breaker, Context, Fence, Model, Policy, Provider, Route, Target
 
 LOCATIONS = [location.value for location in Location]
 REGIONS = ["", "eu", "us"]
@@ -20,8 +43,14 @@ CHAT = Need(Dialect.CHAT)
 
 
 def provider(name: str, **more: object) -> Provider:
-    settings = {"api": ("openai-completions",), "models": (Model(id="m"),), "location": "OnPremises", **more}
-    return Provider(name=name, type="VLLM", base_url=f"http://{name}", **settings)  # type: ignore[arg-type]
+    settings = {
+        "type": "VLLM",
+        "api": ("openai-completions",),
+        "models": (Model(id="m"),),
+        "location": "OnPremises",
+        **more,
+    }
+    return Provider(name=name, base_url=f"http://{name}", **settings)  # type: ignore[arg-type]
 
 
 def route(providers: Sequence[Provider], fence: Fence = Fence(), skips: dict[str, str] | None = None) -> Route:  # noqa: B008
@@ -87,6 +116,140 @@ def test_nothing_outside_the_fence_is_ever_in_the_order(
     assert chain.fenced_in == (not chain.candidates and any(passed.reason == "fence" for passed in chain.passed))
 
 
+PINNED = {"openRouterRouting": {"only": ["mistral"]}}
+TYPES = st.sampled_from(["VLLM", "Ollama", "LlamaCpp", "OpenRouter", "Anthropic"])
+PLACES = st.lists(
+    st.tuples(
+        st.sampled_from(LOCATIONS), st.sampled_from(REGIONS), TYPES, st.sampled_from([0, 2048, 8192]),
+        st.sampled_from([{}, PINNED, {"openRouterRouting": {"only": []}}, {"supportsTools": False}]),
+        st.sampled_from([(), ("text",), ("text", "image")]),
+    ),
+    max_size=6,
+).map(
+    lambda rows: [
+        Provider(
+            name=f"p{i}", type=kind, base_url="http://x", location=location, region=region,
+            api=tuple(dialect.value for dialect in Dialect),
+            models=(Model(id="m", context_window=window, compat=compat, input=taken),),
+        )
+        for i, (location, region, kind, window, compat, taken) in enumerate(rows)
+    ]
+)  # fmt: skip
+HEADERS = st.sampled_from(["", "local-only", "regions=eu", "locations=External; regions=eu,us", "locations=InCluster"])
+HEADS = st.builds(
+    Head, st.just("m"), st.booleans(), st.just({}), st.integers(0, 127), st.just(1), st.integers(0, 9000),
+    st.integers(0, 60_000),
+)  # fmt: skip
+
+
+@given(
+    PLACES, FENCES, HEADERS, st.sampled_from(list(Dialect)), HEADS,
+    st.lists(st.tuples(st.integers(0, 5), KINDS, st.integers(0, 9000))), st.lists(st.integers(0, 20_000), max_size=6),
+)  # fmt: skip
+def test_nothing_outside_the_fence_is_sent_a_byte(  # noqa: PLR0917
+    places: list[Provider],
+    fence: Fence,
+    header: str,
+    dialect: Dialect,
+    head: Head,
+    failures: list[tuple[int, FailureKind, int]],
+    counts: list[int],
+) -> None:
+    """Neither a request, nor a question how many tokens it has: whatever fails, cools, is too small, or was learned."""
+    own = read_fence(header) if header else None
+    chain = survey(route(places, fence), table(places), Need(dialect, head.needs, own))
+    health, windows = Health(), Windows()
+    for i, kind, window in failures:
+        failure = Failure(kind, window=window)
+        health.failed(f"p{i}", "m", failure, Breaker(), 0.0)
+        if i < len(chain.candidates):
+            windows.failed(chain.candidates[i], head, failure)
+    tried = order(chain, health, 1.0)
+    counted = dict(zip(tried.candidates, counts, strict=False))
+    found, _ = fitting(tried, windows, head, counted)
+    asked = [uncounted(tried, windows, head), uncounted(tried, windows, head, counted)]
+    reached = {*found.candidates, *(one for one in asked if one), *larger(found.candidates, 4096, windows)}
+    for candidate in reached:
+        place, model = candidate.provider, candidate.model
+        for each in (fence, own or Fence()):
+            assert allowed(place, each)
+            if each.regions and place.type == "OpenRouter":
+                assert model.compat == PINNED
+                assert dialect is not Dialect.MESSAGES
+
+
+@pytest.mark.parametrize(
+    ("model", "needs", "reason"),
+    [
+        ({"compat": {"supportsTools": False}}, TOOLS, "tools"),
+        ({"compat": {"supportsTools": False}}, PARALLEL_TOOLS, "parallel-tools"),
+        ({"input": ("text",)}, IMAGE, "image"), ({"input": ("text", "image")}, IMAGE, ""),
+        ({}, IMAGE | AUDIO | FILE, ""),
+        ({"compat": {"requiresStringContent": True}}, IMAGE, "image"),
+        ({"input": ("text", "image")}, AUDIO, "audio"), ({"input": ("text", "audio")}, AUDIO, ""),
+        ({"input": ("text",)}, FILE, "file"), ({"input": ("text", "image")}, FILE, ""),
+        ({"compat": {"supportsJsonSchemaResponseFormat": False}}, JSON_SCHEMA, "json-schema"), ({}, JSON_SCHEMA, ""),
+        ({}, REASONING, ""), ({}, TOOLS | PARALLEL_TOOLS, ""), ({"input": ("text",)}, TOOLS, ""),
+    ],
+)  # fmt: skip
+def test_what_a_request_needs_is_never_lost_in_silence(model: dict[str, object], needs: int, reason: str) -> None:
+    """A model that is known to lack it is passed over; one of which nothing is said is tried."""
+    one = provider("p", models=(Model(id="m", **model),))  # type: ignore[arg-type]
+    chain = survey(route([one]), table([one]), Need(Dialect.CHAT, needs))
+    assert [passed.reason for passed in chain.passed] == ([reason] if reason else [])
+    assert len(chain.candidates) == (not reason)
+
+
+@pytest.mark.parametrize(
+    ("model", "native", "required", "reason"),
+    [
+        ({"compat": {"supportsTools": False}}, False, "tools", "capability-tools"), ({}, False, "tools", ""),
+        ({"compat": {"supportsTools": False}}, False, "parallelTools", "capability-parallelTools"),
+        ({"input": ("text",)}, False, "image", "capability-image"), ({}, False, "image", ""),
+        ({"compat": {"supportsJsonSchemaResponseFormat": False}}, False, "jsonSchema", "capability-jsonSchema"),
+        ({}, False, "reasoning", "capability-reasoning"), ({"reasoning": True}, False, "reasoning", ""),
+        ({"compat": {"supportsReasoningEffort": True}}, False, "reasoning", ""), ({}, True, "reasoning", ""),
+        ({}, False, "teleportation", ""),
+    ],
+)  # fmt: skip
+def test_a_route_may_require_capabilities(model: dict[str, object], native: bool, required: str, reason: str) -> None:
+    """Of all its targets, whatever the request has in it. Only reasoning must be stated."""
+    one = provider("p", models=(Model(id="m", **model),), native=native)  # type: ignore[arg-type]
+    way = msgspec.structs.replace(route([one]), policy=Policy(required=(required,)))
+    chain = survey(way, table([one]), CHAT)
+    assert [passed.reason for passed in chain.passed] == ([reason] if reason else [])
+
+
+@pytest.mark.parametrize(("on_fallback", "blocked"), [("Skip", ["a", "c"]), ("Warn", ["a"]), ("Ignore", ["a"])])
+def test_small_windows_are_blocked(on_fallback: str, blocked: list[str]) -> None:
+    """The primary always, fallbacks as the policy says; what is not known is not small."""
+    windows = {"a": 8000, "b": 16_000, "c": 15_999, "d": 0}
+    places = [provider(name, models=(Model(id="m", context_window=window),)) for name, window in windows.items()]
+    policy = Policy(context=Context(block_below=16_000, on_fallback=on_fallback))
+    chain = survey(msgspec.structs.replace(route(places), policy=policy), table(places), CHAT)
+    assert [(passed.provider, passed.reason) for passed in chain.passed] == [(n, "context-blocked") for n in blocked]
+
+
+def test_a_region_holds_at_openrouter_only_if_pinned() -> None:
+    """It hands requests on to hosts anywhere. The message says how to mend it."""
+    bare = provider("bare", type="OpenRouter", region="eu")
+    pinned = provider("pinned", type="OpenRouter", region="eu", models=(Model(id="m", compat=PINNED),))
+    chain = survey(route([bare, pinned], Fence(regions=("eu",))), table([bare, pinned]), CHAT)
+    assert names(chain.candidates) == ["pinned"]
+    assert chain.passed[0].reason == "fence"
+    assert "compat.openRouterRouting.only" in chain.passed[0].message
+    assert names(survey(route([bare]), table([bare]), CHAT).candidates) == ["bare"]
+
+
+def test_turns_are_only_read_where_it_matters() -> None:
+    """Reading over them costs as much as reading the whole request."""
+    plain, told = provider("a"), provider("b", models=(Model(id="m", input=("text",)),))
+    cutter = provider("c", type="Ollama")
+    assert not minds_media(survey(route([plain]), table([plain]), CHAT))
+    assert minds_media(survey(route([plain, told]), table([plain, told]), CHAT))
+    assert minds_media(survey(route([cutter]), table([cutter]), CHAT))
+
+
 def test_reasons_are_told() -> None:
     """Each target that is passed over has its reason, the fence before all others."""
     providers = [
@@ -95,7 +258,7 @@ def test_reasons_are_told() -> None:
         provider("toolless", models=(Model(id="m", compat={"supportsTools": False}),)), provider("good"),
     ]  # fmt: skip
     way = route(providers, Fence(locations=("OnPremises",)), {"skipped": "context too small"})
-    chain = survey(way, table(providers), Need(Dialect.CHAT, tools=True), {"keyless"})
+    chain = survey(way, table(providers), Need(Dialect.CHAT, TOOLS), {"keyless"})
     assert {passed.provider: passed.reason for passed in chain.passed} == {
         "out": "fence", "skipped": "skip", "off": "suspended", "mute": "dialect", "keyless": "credential",
         "toolless": "tools",

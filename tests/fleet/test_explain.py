@@ -21,7 +21,7 @@ PROVIDERS = [
 ]
 ROUTES = [
     route("assistant", "desk/m", "qwen/q", "cloud/c", "asleep/m", "gone/m", policy=FENCED, aliases=["Local"]),
-    route("bad", "desk/m", policy={"requiredCapabilities": ["tools"]}),
+    route("bad", "desk/m", policy={"hedging": {"after": "0s"}}),
 ]
 HOUSE = world(PROVIDERS, ROUTES, probes={"desk": down(), "qwen": up("q")})
 
@@ -45,6 +45,23 @@ def test_the_whole_chain_with_each_targets_standing() -> None:
     assert told("assistant") == told("Local")
 
 
+def test_limits_and_what_a_route_asks_for_are_told() -> None:
+    """Small windows with what follows from them, capabilities, and what a provider may be asked to bear."""
+    policy = {"context": {}, "requiredCapabilities": ["tools", "image"]}
+    desk = endpoint("desk", limits={"maxConcurrentRequests": 8, "tokensPerMinute": 90000})
+    probes = {"desk": up("m", windows={"m": 24000}), "cloud": up("c", windows={"c": 8192})}
+    of = world([desk, endpoint("cloud", limits={})], [route("r", "desk/m", "cloud/c", policy=policy)], probes=probes)
+    assert told("r", of) == (
+        "r: route r\n"
+        "  1. desk/m: tried first: Up\n"
+        "     by each gateway at most 8 requests at a time, 90000 tokens a minute\n"
+        "  2. cloud/c: tried when those before it fail: Up\n"
+        "  context: cloud/c takes 8192 tokens, under 16000, passed over by policy.context\n"
+        "  context: desk/m takes 24000 tokens, under 32000\n"
+        "  passed over: targets known to lack image, tools\n"
+    )
+
+
 def test_a_providers_model_is_reached_directly_in_mode_merge_only() -> None:
     """As provider/model, without a fallback."""
     assert "1. qwen/q: tried first: Up" in told("qwen/q")
@@ -61,7 +78,7 @@ def test_an_unknown_model_gets_close_matches() -> None:
 
 def test_a_refused_route_says_why_it_does_not_answer() -> None:
     """Rather than that it is unknown."""
-    assert told("bad").startswith("route bad is not used: NotImplemented: spec.policy.requiredCapabilities ")
+    assert told("bad").startswith("route bad is not used: InvalidSpec: spec.policy.hedging.after: 0s ")
 
 
 def test_a_route_that_refuses_every_request_says_so() -> None:

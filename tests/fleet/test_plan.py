@@ -91,7 +91,7 @@ def test_events_tell_transitions_of_note_and_nothing_at_first() -> None:
 
 def test_a_refusal_is_one_event() -> None:
     """Accepted and Ready say the same."""
-    bad = endpoint("p", limits={"requestsPerMinute": 1})
+    bad = endpoint("p", models=[{"id": "m", "compat": {"other": 1}}])
     (event,) = plan_provider(world([bad]), "p", NOW).events
     assert (event.type, event.reason) == ("Warning", "NotImplemented")
 

@@ -87,6 +87,56 @@ def test_stated_fields_win_one_by_one_over_discovered_ones() -> None:
     assert stated.id == "stated"
 
 
+def test_whether_a_model_is_loaded_is_told_where_the_server_tells() -> None:
+    """Cold models are waited for longer; of a server that does not tell nothing stands in the table."""
+    served = tuple(ServedModel(id=name, loaded=loaded) for name, loaded in zip("abc", (True, False, None), strict=True))
+    rendered = render(world([endpoint("p")], probes={"p": replace(up(), models=served)}))
+    assert [model.loaded for model in rendered.providers[0].models] == [True, False, None]
+    assert b'"id": "c"\n' in table.dump(rendered)
+    assert rendered.providers[0].models[0].input == ()
+
+
+def test_limits_are_rendered_where_there_are_any() -> None:
+    """What is not stated is no limit."""
+    stated = endpoint("a", limits={"maxConcurrentRequests": 8, "requestsPerMinute": 60, "tokensPerMinute": 90000})
+    first, second, third = render(world([stated, endpoint("b", limits={}), endpoint("c")])).providers
+    assert first.limits == table.Limits(concurrent=8, requests_per_minute=60, tokens_per_minute=90000)
+    assert (second.limits, third.limits) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        (None, table.Context()),
+        ({}, table.Context(warn_below=32000, block_below=16000, on_fallback="Skip")),
+        ({"blockBelow": 0, "onFallback": "Warn"}, table.Context(warn_below=32000, on_fallback="Warn")),
+        ({"warnBelow": 9, "blockBelow": 8}, table.Context(warn_below=9, block_below=8)),
+    ],
+)
+def test_a_context_policy_has_its_defaults_and_none_blocks_nothing(stated: Any, expected: table.Context) -> None:
+    """Who writes `context: {}` wants windows that agents can work with."""
+    policy = {} if stated is None else {"context": stated}
+    (rendered,) = render(world([endpoint("p")], [route("r", "p/m", policy=policy)])).routes
+    assert rendered.policy.context == expected
+
+
+def test_what_a_route_asks_for_is_rendered() -> None:
+    """Capabilities sorted, durations in seconds."""
+    policy = {
+        "requiredCapabilities": ["tools", "image"],
+        "returnToPrimary": {"afterHealthy": "1m30s"},
+        "hedging": {"after": "1500ms"},
+        "circuitBreaker": {"halfOpenRequests": 3},
+        "timeouts": {"whole": "2m"},
+    }
+    (rendered,) = render(world([endpoint("p")], [route("r", "p/m", policy=policy)])).routes
+    of = rendered.policy
+    assert (of.required, of.return_after, of.hedge_after) == (("image", "tools"), 90.0, 1.5)
+    assert (of.breaker.half_open, of.timeouts.whole, of.timeouts.connect) == (3, 120.0, 2.0)
+    (bare,) = render(world([endpoint("p")], [route("r", "p/m", policy={"returnToPrimary": {}})])).routes
+    assert bare.policy == table.Policy()
+
+
 def test_static_discovery_knows_only_stated_models() -> None:
     """For servers whose list is wrong or too long."""
     p = endpoint("p", discovery="Static", models=[{"id": "m"}])
@@ -121,7 +171,7 @@ def test_a_target_bears_the_reason_why_it_must_not_be_tried(p: Any, fields: dict
 
 def test_targets_of_providers_that_are_not_in_the_table_are_dropped() -> None:
     """Missing, refused, being deleted: the table could not be loaded with them; the status names them."""
-    refused = endpoint("refused", limits={"requestsPerMinute": 1})
+    refused = endpoint("refused", models=[{"id": "m", "compat": {"other": 1}}])
     leaving = provider("leaving", {"type": "VLLM", "endpoint": {"baseUrl": "http://h"}}, deletionTimestamp="now")
     seen = world([refused, leaving, endpoint("p")], [route("r", "gone/m", "refused/m", "leaving/m", "p/m")])
     (rendered,) = render(seen).routes

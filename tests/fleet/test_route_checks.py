@@ -28,7 +28,7 @@ def message(of: World, kind: str) -> str:
 
 def test_a_route_whose_primary_serves_is_ready_and_nothing_is_amiss() -> None:
     """Programmed when every gateway runs the published table."""
-    probes = {"p": up("m", windows={"m": 8192}), "q": up("m", windows={"m": 8192})}
+    probes = {"p": up("m", windows={"m": 32000}), "q": up("m", windows={"m": 32000})}
     assert conditions(world(TWO, [CHAIN], probes=probes, **FIELDS)) == {
         "Accepted": ("True", "Accepted"),
         "ResolvedRefs": ("True", "ResolvedRefs"),
@@ -37,6 +37,7 @@ def test_a_route_whose_primary_serves_is_ready_and_nothing_is_amiss() -> None:
         "Degraded": ("False", "OnPrimary"),
         "PolicyViolation": ("False", "InsideFence"),
         "ContextShrinksOnFallback": ("False", "ContextKept"),
+        "ContextSmall": ("False", "ContextWindowEnough"),
     }
 
 
@@ -95,12 +96,12 @@ def test_ready_claims_no_more_than_is_known(
     [
         (("gone/m", "q/m"), "ProviderNotFound", "there is no provider gone"),
         (("p/x", "q/m"), "ModelNotFound", "provider p has no model x"),
-        (("q/m", "bad/m"), "ProviderNotAccepted", "spec.limits.requestsPerMinute"),
+        (("q/m", "bad/m"), "ProviderNotAccepted", "spec.models[0].compat"),
     ],
 )
 def test_references_that_lead_nowhere_are_named(targets: tuple[str, ...], reason: str, words: str) -> None:
     """The rest of the chain serves on."""
-    providers = [*TWO, endpoint("bad", limits={"requestsPerMinute": 1})]
+    providers = [*TWO, endpoint("bad", models=[{"id": "m", "compat": {"other": 1}}])]
     of = world(providers, [route("r", *targets)], probes={"p": up("m"), "q": up("m")})
     assert conditions(of)["ResolvedRefs"] == ("False", reason)
     assert words in message(of, "ResolvedRefs")
@@ -145,6 +146,37 @@ def test_a_smaller_window_on_a_fallback_is_a_warning(windows: tuple[int, int], e
     assert conditions(of)["ContextShrinksOnFallback"] == expected
     if expected[0] == "True":
         assert message(of, "ContextShrinksOnFallback") == "p/m takes 8192 tokens, q/m 4096"
+
+
+@pytest.mark.parametrize(
+    ("policy", "windows", "expected", "words"),
+    [
+        (None, (32000, 31999), ("True", "ContextWindowSmall"), "q/m takes 31999 tokens, under 32000"),
+        (
+            None,
+            (15999, 0),
+            ("True", "ContextWindowTooSmall"),
+            "p/m takes 15999 tokens, under 16000, tried all",
+        ),
+        ({}, (15999, 0), ("True", "ContextWindowTooSmall"), "p/m takes 15999 tokens, under 16000, passed over"),
+        ({}, (64000, 20000), ("True", "ContextWindowSmall"), "q/m takes 20000 tokens"),
+        ({}, (64000, 8000), ("True", "ContextWindowTooSmall"), "q/m takes 8000 tokens, under 16000, passed over"),
+        ({"onFallback": "Warn"}, (64000, 8000), ("True", "ContextWindowTooSmall"), "tried all the same"),
+        ({"onFallback": "Ignore"}, (64000, 8000), ("False", "ContextWindowEnough"), "enough"),
+        ({"warnBelow": 4000, "blockBelow": 2000}, (8000, 8000), ("False", "ContextWindowEnough"), "enough"),
+        ({"warnBelow": 0, "blockBelow": 0}, (100, 100), ("False", "ContextWindowEnough"), "enough"),
+        ({}, (64000, 0), ("Unknown", "ContextUnknown"), "q/m"),
+    ],
+)
+def test_small_windows_are_a_warning(
+    policy: Json | None, windows: tuple[int, int], expected: tuple[str, str], words: str
+) -> None:
+    """Without policy.context nothing is passed over, and it is told all the same; with it, it is as it says."""
+    probes = {name: up("m", windows={"m": window}) for name, window in zip("pq", windows, strict=True)}
+    chain = CHAIN if policy is None else route("r", "p/m", "q/m", policy={"context": policy})
+    of = world(TWO, [chain], probes=probes)
+    assert conditions(of)["ContextSmall"] == expected
+    assert words in message(of, "ContextSmall")
 
 
 def test_a_conflicting_route_names_the_holder() -> None:

@@ -29,6 +29,7 @@ ELSEWHERE = {
     "probe.failureThreshold": "prober",
     "probe.successThreshold": "prober",
     "probe.path": "prober",
+    "probe.mode": "prober",
 }
 SECRETS = {("s", "token"): "k1", ("s", "other"): "k2", ("t", "token"): "k3"}
 ENDPOINT: Json = {"type": "OpenAICompatible", "endpoint": {"baseUrl": "http://h/v1"}}
@@ -62,7 +63,6 @@ VALUES: Json = {
     **{f"models[].cost.{key}": 2.5 for key in ("input", "output", "cacheRead", "cacheWrite")},
     "dataPolicy.location": "OnPremises",
     "dataPolicy.region": "eu",
-    "probe.mode": "None",
     "deploy.model.source": "hf://c/d",
     "deploy.model.revision": "main",
     "deploy.model.servedNames": ["x"],
@@ -126,15 +126,18 @@ ROUTE_VALUES: Json = {
     "fallbacks[].model": "x",
     "policy.failover.on": ["Timeout"],
     "policy.failover.maxAttempts": 1,
-    **{f"policy.timeouts.{key}": "7s" for key in ("connect", "firstToken", "stall", "total")},
+    **{f"policy.timeouts.{key}": "7s" for key in ("connect", "firstToken", "whole", "stall", "total")},
     "policy.circuitBreaker.consecutiveFailures": 7,
     "policy.circuitBreaker.openDuration": "7s",
     "policy.circuitBreaker.halfOpenRequests": 2,
     "policy.dataPolicy.allowedLocations": ["InCluster"],
     "policy.dataPolicy.allowedRegions": ["eu"],
-    "policy.context": {"warnBelow": 1},
+    "policy.context.warnBelow": 1,
+    "policy.context.blockBelow": 1,
+    "policy.context.onFallback": "Warn",
     "policy.requiredCapabilities": ["tools"],
-    "policy.returnToPrimary": {"afterHealthy": "1m"},
+    "policy.returnToPrimary.afterHealthy": "1m",
+    "policy.hedging.after": "3s",
     "policy.midStream": "Fail",
 }
 
@@ -206,9 +209,7 @@ def test_the_walk_sees_every_field() -> None:
 @pytest.mark.parametrize("gap", unimplemented.PROVIDER, ids=lambda gap: gap.path)
 def test_each_gap_of_a_provider_is_refused_and_named(gap: unimplemented.Gap) -> None:
     """Accepted=False, NotImplemented, the path, what to do; and the provider is not in the table."""
-    value = {"probe.mode": "Completion", "models[].compat": {"x": 1}, "deploy.model.source": "s3://b/k"}.get(
-        gap.path, VALUES.get(gap.path)
-    )
+    value = {"models[].compat": {"x": 1}, "deploy.model.source": "s3://b/k"}.get(gap.path, VALUES.get(gap.path))
     seen = world([provider("p", put(base(gap.path), gap.path, value))], secrets=SECRETS)
     plan = plan_provider(seen, "p", NOW)
     assert plan.status is not None
@@ -221,21 +222,9 @@ def test_each_gap_of_a_provider_is_refused_and_named(gap: unimplemented.Gap) -> 
     assert not render(seen).providers
 
 
-@pytest.mark.parametrize("gap", unimplemented.ROUTE, ids=lambda gap: gap.path)
-def test_each_gap_of_a_route_is_refused_and_named(gap: unimplemented.Gap) -> None:
-    """Likewise, and the route is not rendered."""
-    spec = put(ROUTE, gap.path, ROUTE_VALUES[gap.path])
-    seen = world([provider("p", ENDPOINT)], [read_route({"metadata": meta("m"), "spec": spec})])
-    plan = plan_route(seen, "m", NOW)
-    assert plan.status is not None
-    assert condition(plan.status["conditions"], "Accepted") == ("False", "NotImplemented")
-    assert f"spec.{gap.path} " in plan.status["conditions"][0]["message"]
-    assert not render(seen).routes
-
-
 def test_values_that_work_already_are_accepted() -> None:
     """One stage of a pipeline, resuming or not, known compat keys: what this release does anyway."""
-    spec = put(put(DEPLOY, "deploy.parallelism", {"pipeline": 1, "data": 1}), "probe", {"mode": "Models"})
+    spec = put(put(DEPLOY, "deploy.parallelism", {"pipeline": 1, "data": 1}), "probe", {"mode": "Completion"})
     assert not unimplemented.refusals(ModelProviderSpec.model_validate(spec))
     for mode in ("Resume", "Fail"):
         assert not unimplemented.refusals(ModelRouteSpec.model_validate(put(ROUTE, "policy.midStream", mode)))

@@ -103,6 +103,43 @@ def test_sound_specs_pass() -> None:
     assert at_endpoint(headers={"x-team": "a b"}, tls={"caBundle": "-----BEGIN CERTIFICATE-----\n"}) == []
 
 
+@pytest.mark.parametrize("routing", [True, [], {"only": []}, {"only": "a"}, {"only": [1]}, {"only": [""]}])
+def test_a_pin_that_names_nobody_is_refused(routing: Any) -> None:
+    """OpenRouter would take an empty list for everybody."""
+    assert "compat.openRouterRouting" in in_model(compat={"openRouterRouting": routing})[0]
+    sound = {"openRouterRouting": {"only": ["a"], "zdr": True}, "supportsJsonSchemaResponseFormat": False}
+    assert in_model(compat=sound) == []
+
+
+@pytest.mark.parametrize(
+    ("policy", "path"),
+    [
+        ({"timeouts": {"whole": "0s"}}, "timeouts.whole"),
+        ({"hedging": {"after": "0s"}}, "hedging.after"),
+        ({"returnToPrimary": {"afterHealthy": "200h"}}, "returnToPrimary.afterHealthy"),
+        ({"context": {"warnBelow": 1000, "blockBelow": 2000}}, "context.warnBelow"),
+    ],
+)
+def test_a_policy_that_cannot_be_kept_is_refused(policy: Json, path: str) -> None:
+    """Times of nothing or more than a week, and a warning for what is passed over anyway."""
+    (wrong,) = in_route(policy=policy)
+    assert wrong.startswith(f"spec.policy.{path}: ")
+
+
+def test_windows_may_be_stated_in_part_or_switched_off() -> None:
+    """A blockBelow above the default warning is no contradiction, nor is 0."""
+    for context in ({}, {"blockBelow": 64000}, {"warnBelow": 0, "blockBelow": 8000}, {"warnBelow": 8, "blockBelow": 8}):
+        assert in_route(policy={"context": context}) == []
+
+
+@pytest.mark.parametrize(("of", "sound"), [("VLLM", True), ("SGLang", True), ("LlamaCpp", True), ("Ollama", False)])
+def test_progress_is_for_servers_that_show_it(of: str, sound: bool) -> None:
+    """Of the others a probe would prove nothing more than the list."""
+    spec = {"type": of, "endpoint": {"baseUrl": "http://h"}, "probe": {"mode": "Progress"}}
+    wrong = list(validity.provider(ModelProviderSpec.model_validate(spec)))
+    assert [each.split(": ")[0] for each in wrong] == ([] if sound else ["spec.probe.mode"])
+
+
 @pytest.mark.parametrize(
     ("name", "sound"), [("a-1", True), ("a" * 52, True), ("a" * 53, False), ("a.b", False), ("-a", False)]
 )

@@ -10,9 +10,12 @@ from msgspec.structs import replace
 
 from gateway.conftest import DIALECTS, FAST, TEXT, Start, chain, provider, until
 from gateway.fakeupstream import BIG, FakeUpstream
+from pointsman.exchange import FailureKind
+from pointsman.failover.policy import Scope
 from pointsman.table import Breaker, Fence, Timeouts
 
 BOTH = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+PASSING = ("status-500", "cut-before", "html-502")
 EVERY = pytest.mark.parametrize("dialect", DIALECTS)
 
 INVISIBLE = (
@@ -146,9 +149,10 @@ async def test_exhausted_tells_the_truth(
     assert reply.status == 503
     error = reply.json["error"]
     assert error["code"] == "all_candidates_failed"
-    assert [attempt["target"] for attempt in error["attempts"]] == [f"a/{fault}", f"b/{fault}"]
+    again = [f"a/{fault}"] if fault in PASSING else []  # once more, as it may have passed
+    assert [attempt["target"] for attempt in error["attempts"]] == [f"a/{fault}", f"b/{fault}", *again]
     assert int(reply.fields["retry-after"]) >= 1
-    assert reply.decision.startswith("assistant; attempts=2; passed=")
+    assert reply.decision.startswith(f"assistant; attempts={2 + len(again)}; passed=")
 
 
 async def test_exhausted_by_rate_limits_is_429(start: Start, upstream: FakeUpstream) -> None:
@@ -261,17 +265,22 @@ async def test_connections_are_kept(start: Start, upstream: FakeUpstream) -> Non
 async def test_replicas_share_the_work_and_cover_each_other(
     start: Start, upstream: FakeUpstream, second: FakeUpstream
 ) -> None:
-    """A provider's addresses replace its host; one that is down is no failure of the provider."""
+    """A provider's addresses replace its host; one that is down is no failure of the provider.
+
+    Prompts that begin alike go to the same replica, others are spread.
+    """
     places = tuple(f"127.0.0.1:{fake.port}" for fake in (upstream, second))
     gateway = await start(chain(provider("a", "http://nowhere.invalid", addresses=places)))
-    for _ in range(4):
-        await gateway.ask()
-    assert len(upstream.seen) == len(second.seen) == 2
+    for number in range(32):
+        await gateway.ask(messages=[{"role": "user", "content": f"{number}"}])
+        await gateway.ask(messages=[{"role": "user", "content": f"{number}"}])
+    told = [[str(seen.body["messages"]) for seen in fake.seen] for fake in (upstream, second)]
+    assert all(told)
+    assert not set(told[0]) & set(told[1])
     await second.stop()
-    for _ in range(4):
-        reply = await gateway.ask()
+    for number in range(32):
+        reply = await gateway.ask(messages=[{"role": "user", "content": f"{number}"}])
         assert reply.decision == "assistant; answered=a/ok; attempts=1"
-    assert len(upstream.seen) == 6
 
 
 @EVERY
@@ -285,7 +294,10 @@ async def test_no_byte_leaves_the_fence(
     gateway = await start(chain(inside, outside, policy=policy))
     reply = await gateway.ask(dialect)
     assert reply.status == 503
-    assert reply.decision == "assistant; attempts=1; passed=in/status-500:ServerError,out/ok:fence"
+    assert (
+        reply.decision
+        == "assistant; attempts=2; passed=in/status-500:ServerError,in/status-500:ServerError,out/ok:fence"
+    )
     refused = await gateway.ask(dialect, headers={"x-pointsman-data-policy": "locations=InCluster"})
     assert (refused.status, refused.json["error"]["code"]) == (403, "policy_no_candidate")
     assert second.opened == 0
@@ -323,7 +335,8 @@ async def test_a_dying_primary_under_parallel_streams(
     await upstream.stop()
     replies = await asyncio.gather(*asked)
     assert {(reply.status, reply.whole, reply.text) for reply in replies} == {(200, True, TEXT)}
-    assert gateway.state.health.entries["a", "stall-preamble"].opened == 1
+    rungs = gateway.state.health.entries["a", "stall-preamble", Scope.MODEL].rungs
+    assert rungs[FailureKind.CONNECT_FAILURE].opened == 1
 
 
 async def test_the_total_time_ends_a_stream(start: Start, upstream: FakeUpstream) -> None:

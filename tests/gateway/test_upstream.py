@@ -10,11 +10,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from gateway.conftest import TEXT, Start, chain, provider
+from gateway.conftest import FAST, TEXT, Start, chain, provider, until
 from gateway.fakeupstream import FakeUpstream
 from pointsman.gateway.upstream import Pools, field
-from pointsman.table import TableError, Tls
+from pointsman.table import TableError, Timeouts, Tls
 
 CHAT = b'{"choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}'
 
@@ -153,3 +154,38 @@ def test_fields_are_found_however_written() -> None:
     for name in (b"retry-after", b"Retry-After", b"RETRY-after"):
         assert field({name: b"1"}, b"retry-after") == b"1"
     assert field({}, b"retry-after") == b""
+
+
+async def test_a_burst_is_spread_over_replicas_that_nobody_is_connected_to_yet(
+    start: Start, upstream: FakeUpstream, second: FakeUpstream
+) -> None:
+    """A connection that is being made counts as a request, and nothing is left counted at the end."""
+    addresses = tuple(f"127.0.0.1:{fake.port}" for fake in (upstream, second))
+    policy = replace(FAST, timeouts=Timeouts(first_token=20.0))
+    gateway = await start(chain(provider("a", upstream, "stall-preamble", addresses=addresses), policy=policy))
+    asked = [asyncio.ensure_future(gateway.ask(stream=True)) for _ in range(40)]
+    await until(lambda: len(upstream.seen) + len(second.seen) == 40)
+    most, least = max(len(upstream.seen), len(second.seen)), min(len(upstream.seen), len(second.seen))
+    assert most <= least * 1.25 + 3
+    await upstream.stop()
+    await second.stop()
+    await asyncio.gather(*asked)
+    assert [address.busy for address in gateway.state.routing.places["a"].backend.addresses] == [0, 0]
+
+
+async def test_a_replica_that_stalls_is_not_asked_next(
+    start: Start, upstream: FakeUpstream, second: FakeUpstream
+) -> None:
+    """Not even for a prompt that it knows."""
+    addresses = tuple(f"127.0.0.1:{fake.port}" for fake in (upstream, second))
+    policy = replace(FAST, timeouts=Timeouts(first_token=0.2))
+    places = [
+        provider(name, upstream, model, addresses=addresses) for name, model in (("a", "stall-head"), ("b", "ok"))
+    ]
+    gateway = await start(chain(*places, policy=policy))
+    assert (await gateway.ask(stream=True)).decision.endswith("passed=a/stall-head:Timeout")
+    stalled = upstream if any(seen.body["model"] == "stall-head" for seen in upstream.seen) else second
+    before = len(stalled.seen)
+    for _ in range(6):
+        assert (await gateway.ask(model="b/ok")).text == TEXT
+    assert len(stalled.seen) == before

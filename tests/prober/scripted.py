@@ -1,6 +1,7 @@
 """Servers that answer as a test's script says, and an ear for what a prober tells."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -16,18 +17,20 @@ MODELS = b'{"object":"list","data":[{"id":"tiny","max_model_len":2048}]}'
 
 
 class Answering:
-    """A script that answers every GET, by path, and keeps what was asked. What is not in `paths` is 404."""
+    """A script that answers every request, by path, and keeps what was asked. What is not in `paths` is 404."""
 
     def __init__(self, paths: dict[str, tuple[int, bytes]] | None = None, extra: str = "") -> None:
         self.paths = {"/v1/models": (200, MODELS)} if paths is None else paths
         self.extra = extra
         self.heads: list[str] = []
+        self.bodies: list[str] = []
         self.connections = 0
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         while head := await _head(reader):
             self.heads.append(head)
+            self.bodies.append((await reader.readexactly(_length(head))).decode())
             status, body = self.paths.get(head.split()[1], (404, b"{}"))
             lines = f"HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
             writer.write(f"{lines}{self.extra}\r\n".encode() + body)
@@ -39,6 +42,11 @@ async def _head(reader: asyncio.StreamReader) -> str:
         return (await reader.readuntil(b"\r\n\r\n")).decode()
     except (asyncio.IncompleteReadError, ConnectionError):
         return ""
+
+
+def _length(head: str) -> int:
+    found = re.search(r"content-length: (\d+)", head.lower())
+    return int(found[1]) if found else 0
 
 
 class Results:

@@ -9,8 +9,9 @@ import pytest
 
 from pointsman.fleet.kinds import kind
 from pointsman.names import ProviderType
-from pointsman.prober.ask import BODY_LIMIT, ProbeRequest, TlsSettings, ask
+from pointsman.prober.ask import ProbeRequest, TlsSettings, ask
 from pointsman.prober.clients import Clients
+from pointsman.prober.wire import BODY_LIMIT
 from pointsman.served import Finding, ServedModel
 from prober.scripted import MODELS, Answering, Serve
 from testbed.ports import free_port

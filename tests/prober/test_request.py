@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from pointsman.fleet.world import Provider, read_provider
-from pointsman.prober.ask import TlsSettings
+from pointsman.names import Dialect
+from pointsman.prober.ask import Mode, TlsSettings
 from pointsman.prober.request import ProbeTarget, target
 from pointsman.prober.thresholds import Settings
 
@@ -31,18 +32,50 @@ def test_a_base_url_is_normalised(url: str) -> None:
 
 
 def test_local_and_hosted_servers_have_their_own_pace() -> None:
-    """10 s and 5 s, 60 s and 10 s; what is said to be External counts as hosted."""
+    """10 s and 5 s, 60 s and 10 s; what is said to be External counts as hosted; engines are asked every 5 s."""
     anthropic = {"type": "Anthropic", "endpoint": {"baseUrl": "https://api.anthropic.com"}}
-    assert (aimed().settings, aimed().request.timeout) == (Settings(period=10), 5.0)
+    near: dict[str, Any] = {"type": "LMStudio"}
+    assert (aimed(**near).settings, aimed(**near).request.timeout) == (Settings(period=10), 5.0)
+    assert (aimed().settings, aimed().request.timeout) == (Settings(period=5, patience=2), 5.0)
     for spec in (anthropic, {"dataPolicy": {"location": "External"}}):
-        assert (aimed(**spec).settings, aimed(**spec).request.timeout) == (Settings(period=60), 10.0)
+        assert (aimed(**spec).settings.period, aimed(**spec).request.timeout) == (60, 10.0)
+
+
+@pytest.mark.parametrize(
+    ("spec", "mode"),
+    [
+        ({}, Mode.ALIVE),
+        ({"type": "SGLang"}, Mode.ALIVE),
+        ({"type": "LlamaCpp", "dataPolicy": {"location": "OnPremises"}}, Mode.ALIVE),
+        ({"dataPolicy": {"location": "External"}}, Mode.MODELS),
+        ({"type": "Ollama"}, Mode.MODELS),
+        ({"type": "OpenAICompatible"}, Mode.MODELS),
+        ({"type": "OpenAI"}, Mode.MODELS),
+        ({"type": "OpenAI", "probe": {"mode": "Completion"}}, Mode.COMPLETION),
+        ({"dataPolicy": {"location": "External"}, "probe": {"mode": "Completion"}}, Mode.COMPLETION),
+        ({"probe": {"mode": "Progress"}}, Mode.PROGRESS),
+        ({"probe": {"mode": "Models"}}, Mode.MODELS),
+    ],
+)
+def test_tokens_of_others_are_asked_for_only_where_the_object_says_so(spec: dict[str, Any], mode: Mode) -> None:
+    """Engines near by prove that they move, all others only list their models."""
+    assert aimed(**spec).request.mode is mode
+
+
+def test_the_models_that_routes_name_come_along_where_a_token_is_asked_for() -> None:
+    """Otherwise a route that comes or goes would begin the probe anew."""
+    named = target(provider(), "", (), ("m", "n"))
+    assert named
+    assert (named.request.models, named.request.dialect) == (("m", "n"), Dialect.CHAT)
+    assert target(provider(type="Ollama"), "", (), ("m",)) == target(provider(type="Ollama"), "", ())
+    assert aimed(api=["anthropic-messages", "openai-completions"]).request.dialect is Dialect.MESSAGES
 
 
 def test_what_the_object_says_wins() -> None:
     """Period, timeout, thresholds and path of spec.probe; a stated period is kept for dead servers too."""
     probe = {"period": "500ms", "timeout": "2s", "failureThreshold": 5, "successThreshold": 2, "path": "/models"}
     found = aimed(probe=probe)
-    assert found.settings == Settings(period=0.5, failure_threshold=5, success_threshold=2, steady=True)
+    assert found.settings == Settings(period=0.5, failure_threshold=5, patience=5, success_threshold=2, steady=True)
     assert (found.request.timeout, found.request.path) == (2.0, "/models")
 
 
@@ -74,7 +107,7 @@ def test_a_deployed_server_is_asked_at_its_addresses() -> None:
         {"suspend": True},
         {"probe": {"mode": "None"}},
         {"probe": {"mode": "None"}, "discovery": "Static"},
-        {"probe": {"mode": "Completion"}},  # refused: not implemented
+        {"type": "Ollama", "probe": {"mode": "Progress"}},  # refused: it shows none
         DEPLOY,  # no address yet
         {"endpoint": {"baseUrl": "ftp://h"}},
         {"type": "Nonsense"},

@@ -59,6 +59,16 @@ def test_down_takes_failures_in_a_row() -> None:
     assert after(UP, DEAD, DEAD, DEAD).state is State.DOWN
 
 
+def test_an_engine_without_a_sign_of_life_has_a_threshold_of_its_own() -> None:
+    """Between two batches some are silent for long; where it can be seen that nothing moves, one probe is enough."""
+    silent = Finding(ok=False, reason="EngineStalled", message="no sign of life")
+    patient = Settings(failure_threshold=3, patience=5)
+    assert after(UP, *[silent] * 4, settings=patient).state is State.UP
+    assert after(UP, *[silent] * 5, settings=patient).state is State.DOWN
+    assert after(UP, replace(silent, certain=True), settings=patient).state is State.DOWN
+    assert after(UP, silent, DEAD, DEAD, settings=patient).state is State.DOWN
+
+
 def test_misses_below_the_threshold_are_no_news() -> None:
     """Neither status nor table change for them."""
     assert not news(after(UP), after(UP, DEAD, DEAD))

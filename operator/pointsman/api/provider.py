@@ -99,9 +99,12 @@ Threshold = Annotated[int | None, Field(ge=1, le=100, json_schema_extra={"format
 
 
 class Probe(Model):
-    """How the server is asked whether it serves. Local servers every 10 s, hosted ones every 60 s unless said here."""
+    """How the server is asked whether it serves. Local ones every 10 s, engines 5 s, hosted ones 60 s unless said."""
 
-    mode: Literal["Models", "Progress", "Completion", "None"] | None = None
+    mode: Annotated[
+        Literal["Models", "Progress", "Completion", "None"] | None,
+        Field(description="Progress looks whether the engine moves, Completion asks it for one token"),
+    ] = None
     period: Duration | None = None
     timeout: Duration | None = None
     failure_threshold: Threshold = None
@@ -113,7 +116,7 @@ Limit = Annotated[int | None, Field(ge=1, json_schema_extra={"format": "int64"})
 
 
 class Limits(Model):
-    """What the server may be asked to bear."""
+    """What the server may be asked to bear, by each gateway."""
 
     max_concurrent_requests: Limit = None
     requests_per_minute: Limit = None

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from pointsman.api.fields import SPOKEN, Conditions, Duration, Generation, LabelName, ModelId
 from pointsman.api.schema import LIST_ATOMIC, LIST_SET, Model, cel
-from pointsman.names import FailoverReason, Location
+from pointsman.names import Capability, FailoverReason, Location
 
 Name = Annotated[str, Field(min_length=1, max_length=128, pattern=SPOKEN)]
 Region = Annotated[str, Field(min_length=1, max_length=63)]
@@ -32,10 +32,14 @@ class Failover(Model):
 
 
 class Timeouts(Model):
-    """Deadlines of an attempt by phase; `total` is for the request with all its attempts."""
+    """Deadlines of an attempt by phase; `total` is for the request with all its attempts.
+
+    `firstToken` is for a streamed answer, `whole` for one that is not; a long prompt or answer is given longer.
+    """
 
     connect: Duration | None = None
     first_token: Duration | None = None
+    whole: Duration | None = None
     stall: Duration | None = None
     total: Duration | None = None
 
@@ -54,7 +58,10 @@ class Fence(Model):
 
 
 class Context(Model):
-    """What a small context window means for an agent: a warning, or that the target is passed over."""
+    """What a small context window means for an agent: a warning, or that the target is passed over.
+
+    With `context: {}` the defaults hold: 32000, 16000 and Skip. Without `context` no window is too small to be tried.
+    """
 
     warn_below: Annotated[int | None, Field(ge=0, json_schema_extra={"format": "int64"})] = None
     block_below: Annotated[int | None, Field(ge=0, json_schema_extra={"format": "int64"})] = None
@@ -65,6 +72,12 @@ class ReturnToPrimary(Model):
     after_healthy: Duration | None = None
 
 
+class Hedging(Model):
+    """A second target beside the first when that is slow to begin. Only among targets that are not External."""
+
+    after: Duration
+
+
 class Policy(Model):
     failover: Failover | None = None
     timeouts: Timeouts | None = None
@@ -72,10 +85,11 @@ class Policy(Model):
     data_policy: Fence | None = None
     context: Context | None = None
     required_capabilities: Annotated[
-        list[Literal["tools", "parallelTools", "image", "jsonSchema", "reasoning"]] | None,
+        list[Capability] | None,
         Field(max_length=8, json_schema_extra=LIST_SET),
     ] = None
     return_to_primary: ReturnToPrimary | None = None
+    hedging: Hedging | None = None
     mid_stream: Literal["Resume", "Fail"] | None = None
 
 

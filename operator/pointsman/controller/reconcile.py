@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from pointsman.controller import kinds, refusal, secrets
 from pointsman.fleet.acceptance import provider_refusal
+from pointsman.fleet.chain import named
 from pointsman.fleet.keys import secret_value
 from pointsman.fleet.memory import recall
 from pointsman.fleet.plan import plan_namespace, plan_provider, plan_route
@@ -224,7 +225,8 @@ def _target(world: World, provider: Provider) -> ProbeTarget | None:
     credentials = provider.spec.endpoint.credentials if provider.spec and provider.spec.endpoint else None
     ref = credentials.secret_ref if credentials else None
     token = secret_value(world.secrets.get((ref.name, ref.key), "")) if ref else ""
-    return target(provider, token, workload.addresses if workload else ())
+    addresses = workload.addresses if workload else ()
+    return target(provider, token, addresses, named(world, provider.meta.name))
 
 
 def _with_reasons(workloads: Mapping[str, Workload], reasons: Mapping[str, Told]) -> Mapping[str, Workload]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from msgspec import Raw
 
+from pointsman.dialects import openrouter
 from pointsman.exchange import BadRequestError
 
 if TYPE_CHECKING:
@@ -80,20 +81,27 @@ def filled(fields: Fields, name: str) -> bool:
 
 def write(
     fields: Fields, model: Model, provider: Provider, foreign: frozenset[str], reasoning: frozenset[str]
-) -> bytes:
-    """The request for a target: its name for the model, every other value as received.
+) -> tuple[bytes, tuple[str, ...]]:
+    """The request for a target: its name for the model, every other value as received; and what it leaves out, sorted.
 
     Unless the target is the vendor itself, `foreign` fields are left out, and `reasoning` ones (they are among the
-    foreign) too if the model is not known to reason.
+    foreign) too if the model is not known to reason. Only what asked for something is named: `store: false` does not.
     """
     renamed: dict[str, Any] = {**fields, "model": model.id}
-    if not provider.native:
-        unwanted = foreign.intersection(renamed)
-        if unwanted and (model.reasoning or model.compat.get("supportsReasoningEffort") is True):
-            unwanted -= reasoning
-        for name in unwanted:
-            del renamed[name]
-    return _ENCODE(renamed)
+    if provider.native:
+        return _ENCODE(renamed), ()
+    unwanted = foreign.intersection(renamed)
+    if unwanted and reasons(model):
+        unwanted -= reasoning
+    dropped = [name for name in unwanted if bytes(renamed.pop(name)) not in _EMPTY]
+    if openrouter.pins(model, provider):
+        dropped += openrouter.pin(renamed, model, provider)
+    return _ENCODE(renamed), tuple(sorted(dropped)) if dropped else ()
+
+
+def reasons(model: Model) -> bool:
+    """Whether a model is known to reason: only then is it told how to."""
+    return model.reasoning or model.compat.get("supportsReasoningEffort") is True
 
 
 def _refuse_twins(body: bytes, fields: Fields) -> None:

@@ -7,6 +7,7 @@ llama.cpp, Ollama 0.17, LiteLLM 1.106, LM Studio, OpenAI and Anthropic.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -17,11 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MESSAGE_LIMIT: Final = 500  # characters of an upstream's text that are passed on
+LARGEST_WINDOW: Final = 100_000_000  # tokens; a number above that is something else
+_SEARCHED: Final = 4096  # characters that are searched for patterns
+_LOADING_STATUSES: Final = frozenset({0, 400, 404, 409, 425, 429})
 
 _CONTEXT: Final = (
     "context_length_exceeded", "exceed_context_size", "maximum context length", "contextwindowexceeded",
     "context window", "prompt is too long", "available context size", "input is too long", "exceed context limit",
-    "longer than the maximum model length", "max_model_len", "request_too_large",
+    "longer than the maximum model length", "max_model_len", "maximum prompt length", "context length of",
+    "exceeds the context length", "model's context length", "exceeds the maximum number of tokens",
+    "too large for model with", "longer than the model's context",
 )  # fmt: skip
 _MODEL: Final = (
     "model_not_found", "invalid model name", "no models loaded", "unknown model", "model does not exist",
@@ -29,7 +35,53 @@ _MODEL: Final = (
 )  # fmt: skip
 _MODEL_ENDINGS: Final = ("does not exist", "not found", "not_found_error", "notfounderror")
 _POLICY: Final = ("content_policy", "content policy", "content_filter", "moderation", "safety system")
-_KEY: Final = ("no_db_connection", "invalid api key", "invalid x-api-key", "insufficient_quota", "credit balance")
+_KEY: Final = ("no_db_connection", "invalid api key", "invalid x-api-key")
+_BILLING: Final = (
+    "insufficient_quota", "credit balance", "insufficient credits", "insufficient_credits", "insufficient balance",
+    "insufficient_balance", "insufficient funds", "out of credits", "no credits", "payment required", "billing_error",
+    "billing_hard_limit", "billing hard limit", "billing_not_active", "account is not active", "account_deactivated",
+    "余额不足", "欠费",
+)  # fmt: skip
+_SPAN: Final = r"\b(?:hourly|daily|weekly|monthly|per[ -](?:minute|hour|day|week|month))\b"
+_PERIODIC: Final = re.compile(
+    rf"{_SPAN}.{{0,80}}\b(?:limit|quota)|\b(?:limit|quota)\b.{{0,80}}{_SPAN}"
+    r"|usage limit.{0,200}try again|try again.{0,200}usage limit"
+    r"|(?:organi[sz]ation|workspace).{0,40}spend(?:ing)? limit"
+)
+"""A limit that ends by itself, however it is paid for."""
+_RATE: Final = ("rate limit", "rate_limit", "too many requests", "请求过于频繁")
+_OVERLOADED: Final = ("overloaded_error", "engine_overloaded", "server overloaded", "服务过载")
+_LOADING: Final = re.compile(
+    r"(?<!error )(?<!failed )(?<!while )loading model|modelnotready|model_loading|model is warming up"
+    r"|model (?:\S{1,200} )?is (?:currently |still )?(?:loading|being loaded)"
+    r"|model (?:is )?not (?:yet )?(?:ready|loaded yet)"
+)
+_IMAGE: Final = re.compile(
+    r"\bimages?\b.{0,60}(?:exceed|too large|too big|too small|too many|dimension|resolution|pixels)"
+    r"|(?:exceed|too large|too many|larger than).{0,40}\bimages?\b"
+)
+_TOO_LARGE: Final = "request_too_large"
+_NUMBER: Final = r"(\d{1,3}(?:[,_]\d{3})+|\d{1,9})(?!\d)"
+_LABEL: Final = "context (?:length|window|size|limit)|model length|prompt length|max_model_len|num_ctx"
+_WINDOWS: Final = tuple(
+    re.compile(pattern.replace("N", _NUMBER))
+    for pattern in (
+        r'"?n_ctx"?\s*[:=]\s*N',
+        r"\d\s*(?:tokens?)?\)?\s*>\s*N",  # Anthropic: what came > what may come
+        rf"(?:{_LABEL})(?:\s*(?:is|of|only|at most|limit(?:ed)?|to|allowed|supported|=|:|\(|`))*\s*N",
+        r"N(?:[ -]tokens?)? (?:maximum )?context (?:length|window|size|limit)",
+        r"maximum number of (?:input )?tokens(?: allowed)?\s*(?:is|of|\()?\s*N",
+        r"(?:must be <=|cannot exceed|must not exceed|at most)\s*N",
+    )
+)
+"""Where the texts about too long a prompt say how long it may be; the first that does counts."""
+_REASONS: Final = {
+    "error": FailureKind.SERVER_ERROR,
+    "abort": FailureKind.TIMEOUT,
+    "network_error": FailureKind.TIMEOUT,
+    "malformed_response": FailureKind.TIMEOUT,
+}
+"""Finish and stop reasons that say that the answer is none."""
 _CODES: Final = {
     "overloaded_error": FailureKind.SERVER_ERROR,
     "api_error": FailureKind.SERVER_ERROR,
@@ -65,7 +117,9 @@ def read_error(status: int, body: bytes, retry_after: float = 0.0) -> Failure:
         kind = FailureKind.INVALID_RESPONSE if status < 500 and status not in {401, 403, 429} else _by_status(status)
         return Failure(kind, "an HTML page instead of JSON", status, retry_after)
     message, code = _texts(document, body)
-    return Failure(classify(status, message, code), message[:MESSAGE_LIMIT], status, retry_after)
+    kind = classify(status, message, code)
+    window = _read_window(document, message) if kind is FailureKind.CONTEXT_LENGTH_EXCEEDED else 0
+    return Failure(kind, message[:MESSAGE_LIMIT], status, retry_after, window)
 
 
 def read_stream_error(error: Any) -> Failure:
@@ -73,7 +127,15 @@ def read_stream_error(error: Any) -> Failure:
     message, code = _texts({"error": error}, b"")
     number = error.get("code") if isinstance(error, dict) else None
     status = number if isinstance(number, int) and 400 <= number < 600 else 0
-    return Failure(classify(status, message, code), message[:MESSAGE_LIMIT] or "an error without a message", status)
+    kind = classify(status, message, code)
+    window = _read_window({"error": error}, message) if kind is FailureKind.CONTEXT_LENGTH_EXCEEDED else 0
+    return Failure(kind, message[:MESSAGE_LIMIT] or "an error without a message", status, window=window)
+
+
+def read_reason(reason: Any) -> Failure | None:
+    """What a finish or stop reason says that is none of an answer's; None: it is one of an answer's."""
+    kind = _REASONS.get(reason) if isinstance(reason, str) else None
+    return None if kind is None else Failure(kind, f"the answer ended with {reason!r}")
 
 
 def write_error(status: int, code: str, message: str, extra: Mapping[str, Any] | None = None) -> bytes:
@@ -109,17 +171,55 @@ def has_object(body: bytes, name: str, kind: str = "") -> bool:
 
 
 def _by_text(status: int, text: str) -> FailureKind | None:
-    if any(phrase in text for phrase in _CONTEXT) and status != 404:
+    long = any(phrase in text for phrase in _CONTEXT)
+    if status in {0, 400, 413, 422} and not long and _IMAGE.search(text[:_SEARCHED]):
+        return FailureKind.BAD_REQUEST  # so large it would be everywhere
+    if (long or _TOO_LARGE in text) and status != 404:
         return FailureKind.CONTEXT_LENGTH_EXCEEDED
     if status in {0, 400, 403, 422, 451} and any(phrase in text for phrase in _POLICY):
         return FailureKind.CONTENT_POLICY
-    if status in {0, 400, 429} and any(phrase in text for phrase in _KEY):
+    if status in {0, 400, 402, 429}:
+        return _by_account(status, text) or _by_load(status, text)
+    return _by_load(status, text)
+
+
+def _by_account(status: int, text: str) -> FailureKind | None:
+    if status != 402 and any(phrase in text for phrase in _KEY):
         return FailureKind.AUTHENTICATION
+    if status in {402, 429} and _PERIODIC.search(text[:_SEARCHED]) and "insufficient_quota" not in text:
+        return FailureKind.RATE_LIMITED
+    if any(phrase in text for phrase in _BILLING):
+        return FailureKind.AUTHENTICATION
+    return None
+
+
+def _by_load(status: int, text: str) -> FailureKind | None:
+    if (status in _LOADING_STATUSES or status >= 500) and _LOADING.search(text[:_SEARCHED]):
+        return FailureKind.MODEL_LOADING
     if status in {0, 400, 404, 422} and _names_missing_model(text):
         return FailureKind.MODEL_NOT_FOUND
     if status == 429 and "request too large" in text:
         return FailureKind.CONTEXT_LENGTH_EXCEEDED  # Groq's tokens-a-minute ceiling: no wait makes it fit
+    if status in {0, 429} and any(phrase in text for phrase in _OVERLOADED):
+        return FailureKind.SERVER_ERROR
+    if status == 0 and any(phrase in text for phrase in _RATE):
+        return FailureKind.RATE_LIMITED
     return None
+
+
+def _read_window(document: Any, message: str) -> int:
+    """The number of tokens that a target says it takes; 0: it does not say."""
+    error = document.get("error", document) if isinstance(document, dict) else None
+    size = error.get("n_ctx") if isinstance(error, dict) else None
+    if isinstance(size, int) and 0 < size <= LARGEST_WINDOW:
+        return size
+    text = message[:_SEARCHED].lower()
+    for pattern in _WINDOWS:
+        found = pattern.search(text)
+        if found is not None:
+            window = int(found[1].replace(",", "").replace("_", ""))
+            return window if window <= LARGEST_WINDOW else 0
+    return 0
 
 
 def _names_missing_model(text: str) -> bool:

@@ -7,19 +7,21 @@ their own.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 from msgspec import Raw
 
 from pointsman.dialects import body as bodies
-from pointsman.dialects import errors
-from pointsman.dialects.replay import Said
+from pointsman.dialects import errors, needs, skim, usages
+from pointsman.dialects.calls import UNREAD, Calls
+from pointsman.dialects.told import Said
 from pointsman.exchange import Failure, FailureKind, Head, Signal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pointsman.exchange import Usage
     from pointsman.sse import Frame
     from pointsman.table import Model, Provider
 
@@ -44,17 +46,25 @@ _TYPES: Final = {
 }
 _EMPTY_END: Final = frozenset({"end_turn", "stop_sequence"})
 _STOPPED: Final = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+_CALL: Final = "tool_use"  # how the types of all blocks end that call something
+_CUT: Final = frozenset({"max_tokens", "model_context_window_exceeded", "refusal"})
 read_error = errors.read_error
+read_usage = usages.read_body
 
 
 class _Block(msgspec.Struct):
     type: str = ""
     text: str | None = None
     thinking: str | None = None
+    id: str | None = None
+    name: str | None = None
 
 
 class _Event(msgspec.Struct):
     type: str = ""
+    index: int | None = None
+    message: Raw = usages.ABSENT
+    usage: Raw = usages.ABSENT
     content_block: _Block | None = None
     delta: dict[str, Any] | None = None
     error: Any = None
@@ -67,73 +77,111 @@ class _Answer(msgspec.Struct):
     error: Any = None
 
 
+class _PlainDelta(msgspec.Struct, gc=False):
+    type: Literal["text_delta", "thinking_delta", "signature_delta", "citations_delta"]
+
+
+class _Plain(msgspec.Struct, gc=False):
+    """An event with no more than words in it."""
+
+    type: Literal["content_block_delta", "content_block_stop", "ping"]
+    delta: _PlainDelta | None = None
+    error: None = None
+
+
 _EVENT: Final = msgspec.json.Decoder(_Event)
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
+_BLOCK: Final = msgspec.json.Decoder(_Block)
+_PLAIN: Final = msgspec.json.Decoder(_Plain)
 
 
 def read_head(body: bytes) -> Head:
     """What the gateway needs of a request; BadRequestError says what is wrong with it."""
     fields = bodies.read_fields(body)
-    tools = "tools" in fields and bodies.filled(fields, "tools")
-    return Head(bodies.read_model(fields), bodies.read_stream(fields), fields, tools)
+    limit = usages.read_limit(fields, "max_tokens")
+    model, stream = bodies.read_model(fields), bodies.read_stream(fields)
+    return Head(model, stream, fields, needs.messages(fields), max_tokens=limit, size=len(body))
 
 
-def with_model(fields: dict[str, Raw], model: Model, provider: Provider) -> bytes:
-    """The request for a target: its name for the model; clean unless it is the vendor itself; else as received."""
+def with_model(fields: dict[str, Raw], model: Model, provider: Provider) -> tuple[bytes, tuple[str, ...]]:
+    """The request for a target: its name for the model; clean unless it is the vendor itself; what that leaves out."""
     return bodies.write(fields, model, provider, FOREIGN, REASONING)
 
 
 class Scanner:
-    """Follows one streamed answer. State: whether anything was said, and whether the stop reason came."""
+    """Follows one streamed answer. State: whether anything was said, whether the stop reason came, the calls so far.
 
-    __slots__ = ("_spoke", "_stopped")
+    From the first piece of a call on, every frame with data is a CALL, up to the TERMINAL; the stop reason, or what
+    comes instead, is a Failure if a call is not whole.
+    """
+
+    __slots__ = ("_calls", "_spoke", "_stopped", "usage")
+
+    ending = False  # what completes an answer here is known: see `closing`
 
     def __init__(self, head: Head) -> None:  # noqa: ARG002 - the same shape in every dialect
         self._spoke = False
         self._stopped = False
+        self._calls = Calls()
+        self.usage: Usage | None = None
+
+    def go_on(self) -> None:
+        """The client has had words of this answer already: without further ones it is not empty."""
+        self._spoke = True
 
     def quiet(self, run: bytes) -> bool:
-        """Whether a run of whole frames, after the first output, has nothing to look at; decodes nothing."""
-        ends = run.count(b"\n\n")
-        return (
-            run.count(b"}\n\n") == ends == run.count(b"data: {")
-            and b"message_delta" not in run
-            and b"message_stop" not in run
-            and b'"error"' not in run
-            and b"event: error" not in run
-        )
+        """Whether a run of whole frames, after the first output, is JSON with nothing to look at."""
+        return not self._calls and skim.is_plain(run, _PLAIN)
 
     def feed(self, frame: Frame) -> Signal | Failure:
         """What a frame means; a Failure for an error in the stream, for what is no event, and for an empty answer."""
-        if not frame.data or frame.data == b"[DONE]":
+        data = frame.data
+        if not data or data == b"[DONE]":
             return Signal.PREAMBLE
         try:
-            event = _EVENT.decode(frame.data)
-        except (msgspec.MsgspecError, RecursionError):
-            return Failure(FailureKind.INVALID_RESPONSE, f"no Messages event: {frame.data[:80]!r}")
+            event = skim.decode(_EVENT, data)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return Failure(FailureKind.INVALID_RESPONSE, f"no Messages event: {data[:80]!r}")
         kind = event.type or frame.event.decode("ascii", "replace")
         if kind == "error" or event.error:
             return errors.read_stream_error(event.error or {})
         if kind == "message_stop":
-            return Signal.TERMINAL if self._spoke or self._stopped else _EMPTY
+            return self._end()
+        if kind == "message_start":
+            self.usage = usages.read_body(event.message)
         if kind == "message_delta":
+            self.usage = usages.merge(self.usage, usages.read(event.usage))
             return self._stop((event.delta or {}).get("stop_reason"))
-        spoken = _is_output(kind, event)
-        self._spoke = self._spoke or spoken
-        return Signal.OUTPUT if spoken else Signal.PREAMBLE
+        return self._read(kind, event)
 
     def closing(self) -> bytes | None:
         """What completes a stream that ended here; None: it was cut."""
         return _STOPPED if self._stopped else None
 
+    def _read(self, kind: str, event: _Event) -> Signal:
+        _take_call(self._calls, kind, event)
+        spoken = _is_output(kind, event)
+        self._spoke = self._spoke or spoken
+        if self._calls:
+            return Signal.CALL
+        return Signal.OUTPUT if spoken else Signal.PREAMBLE
+
+    def _end(self) -> Signal | Failure:
+        if self._stopped:
+            return Signal.TERMINAL
+        return (self._calls.fault() or Signal.TERMINAL) if self._spoke else _EMPTY
+
     def _stop(self, reason: Any) -> Signal | Failure:
         if not reason:
-            return Signal.PREAMBLE
+            return Signal.CALL if self._calls else Signal.PREAMBLE
         if not self._spoke and reason in _EMPTY_END:
             return _EMPTY
+        failure = _judge(self._calls, reason)
+        if failure is not None:
+            return failure
         self._stopped = True
         # A refusal, or a limit that was hit before the first word, is an answer.
-        return Signal.OUTPUT
+        return Signal.CALL if self._calls else Signal.OUTPUT
 
 
 _EMPTY: Final = Failure(FailureKind.INVALID_RESPONSE, "an empty answer")
@@ -149,7 +197,7 @@ def whole_ok(status: int, body: bytes) -> Failure | None:
     if answer.error:
         return errors.read_error(status, body)
     if answer.content or answer.stop_reason not in {None, *_EMPTY_END}:
-        return None
+        return _judge_whole(answer)
     return Failure(FailureKind.INVALID_RESPONSE, "an empty answer", status)
 
 
@@ -170,6 +218,31 @@ def write_stream_error(status: int, code: str, message: str) -> bytes:
     return b"event: error\ndata: " + write_error(status, code, message) + b"\n\n"
 
 
+def _take_call(calls: Calls, kind: str, event: _Event) -> None:
+    block = event.content_block
+    if kind == "content_block_start" and block is not None and block.type.endswith(_CALL):
+        calls.open(event.index, block.name or "", block.id or "")
+    elif kind == "content_block_delta" and event.delta is not None and "partial_json" in event.delta:
+        if not calls:
+            calls.open(event.index)
+        calls.add(event.index, str(event.delta["partial_json"] or ""))
+
+
+def _judge(calls: Calls, reason: Any) -> Failure | None:
+    return errors.read_reason(reason) or calls.fault(wanted=reason == "tool_use", cut=reason in _CUT)
+
+
+def _judge_whole(answer: _Answer) -> Failure | None:
+    calls = Calls()
+    try:
+        for place, block in enumerate(map(_BLOCK.decode, answer.content or ())):
+            if block.type.endswith(_CALL):
+                calls.open(place, block.name or "")
+    except (msgspec.MsgspecError, RecursionError):
+        return UNREAD
+    return _judge(calls, answer.stop_reason)
+
+
 def _is_output(kind: str, event: _Event) -> bool:
     if kind == "content_block_delta":
         return event.delta is not None and any(event.delta.get(name) for name in _DELTAS)
@@ -185,10 +258,12 @@ _SHAPES: Final = frozenset({"message_start", "content_block_start", "content_blo
 
 
 def said(event: Mapping[str, Any]) -> Said | None:
-    """What an event amounts to when it is told again; None: it belongs to a tool's call or a signature."""
+    """What an event amounts to when it is told again; None: it belongs to a tool's call or a citation."""
     kind, index = event.get("type"), event.get("index", 0)
     if kind == "content_block_delta":
         delta = event.get("delta") or {}
+        if delta.get("type") == "signature_delta":
+            return Said(mark=f"signature {index}")  # of thinking that was told to its end
         name = _PIECES.get(str(delta.get("type")))
         return Said(((f"{index}.{name}", str(delta.get(name) or "")),)) if name else None
     if kind == "content_block_start" and (event.get("content_block") or {}).get("type") not in _PIECES.values():

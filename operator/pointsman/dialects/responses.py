@@ -7,19 +7,21 @@ and a `[DONE]`; llama.cpp leaves out sequence numbers and indexes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 from msgspec import Raw
 
 from pointsman.dialects import body as bodies
-from pointsman.dialects import errors
-from pointsman.dialects.replay import Said
+from pointsman.dialects import errors, needs, skim, usages
+from pointsman.dialects.calls import UNREAD, Calls, as_text
+from pointsman.dialects.told import Said
 from pointsman.exchange import Failure, FailureKind, Head, Signal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pointsman.exchange import Usage
     from pointsman.sse import Frame
     from pointsman.table import Model, Provider
 
@@ -38,10 +40,22 @@ _ENDS: Final = frozenset({"response.completed", "response.incomplete"})
 _EMPTY_ITEMS: Final = frozenset({"message", "reasoning"})  # these open without content; a call opens with its name
 read_error = errors.read_error
 write_error = errors.write_error
+read_usage = usages.read_body
+
+
+_WORDS: Final = ("text", "refusal")
+_CALL: Final = "_call"  # how the types of all items end that call something
+_NAMED: Final = frozenset({"function_call", "custom_tool_call"})
 
 
 class _Item(msgspec.Struct):
     type: str = ""
+    id: str | None = None
+    call_id: str | None = None
+    name: str | None = None
+    arguments: Any = None
+    content: Any = None
+    summary: Any = None
 
 
 class _Answer(msgspec.Struct):
@@ -49,78 +63,116 @@ class _Answer(msgspec.Struct):
     output: list[Raw] | None = None
     error: Any = None
     incomplete_details: Any = None
+    usage: Raw = usages.ABSENT
 
 
 class _Event(msgspec.Struct):
     type: str = ""
     delta: Raw = Raw(b"null")
     item: _Item | None = None
+    item_id: str | None = None
     response: _Answer | None = None
     error: Any = None
     message: str | None = None
     code: Any = None
 
 
+class _Plain(msgspec.Struct, gc=False):
+    """An event with no more than words in it."""
+
+    type: Literal[
+        "response.output_text.delta", "response.reasoning_text.delta", "response.reasoning_summary_text.delta"
+    ]
+    error: None = None
+
+
 _EVENT: Final = msgspec.json.Decoder(_Event)
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
+_ITEM: Final = msgspec.json.Decoder(_Item)
+_TEXT: Final = msgspec.json.Decoder(str)
+_PLAIN: Final = msgspec.json.Decoder(_Plain)
 
 
 def read_head(body: bytes) -> Head:
     """What the gateway needs of a request; BadRequestError says what is wrong with it."""
     fields = bodies.read_fields(body)
-    tools = "tools" in fields and bodies.filled(fields, "tools")
-    return Head(bodies.read_model(fields), bodies.read_stream(fields), fields, tools)
+    limit = usages.read_limit(fields, "max_output_tokens")
+    model, stream = bodies.read_model(fields), bodies.read_stream(fields)
+    return Head(model, stream, fields, needs.responses(fields), max_tokens=limit, size=len(body))
 
 
-def with_model(fields: dict[str, Raw], model: Model, provider: Provider) -> bytes:
-    """The request for a target: its name for the model; clean unless it is the vendor itself; else as received."""
+def with_model(fields: dict[str, Raw], model: Model, provider: Provider) -> tuple[bytes, tuple[str, ...]]:
+    """The request for a target: its name for the model; clean unless it is the vendor itself; what that leaves out."""
     return bodies.write(fields, model, provider, FOREIGN, REASONING)
 
 
 class Scanner:
-    """Follows one streamed answer. State: whether anything was said."""
+    """Follows one streamed answer. State: whether anything was said, and the calls so far.
 
-    __slots__ = ("_spoke",)
+    From the first piece of a call on, every frame with data is a CALL, up to the TERMINAL, or a Failure instead of it
+    if a call is not whole.
+    """
+
+    __slots__ = ("_calls", "_opened", "_spoke", "ending", "usage")
 
     def __init__(self, head: Head) -> None:  # noqa: ARG002 - the same shape in every dialect
         self._spoke = False
+        self._opened = 0  # items that have not ended
+        self.ending = False
+        self._calls = Calls()
+        self.usage: Usage | None = None
+
+    def go_on(self) -> None:
+        """The client has had words of this answer already: without further ones it is not empty."""
+        self._spoke = True
 
     def quiet(self, run: bytes) -> bool:
-        """Whether a run of whole frames, after the first output, has nothing to look at; decodes nothing."""
-        ends = run.count(b"\n\n")
-        return (
-            run.count(b"}\n\n") == ends == run.count(b"data: {")
-            and b"response.completed" not in run
-            and b"response.incomplete" not in run
-            and b"response.failed" not in run
-            and b'"error"' not in run
-            and b"event: error" not in run
-        )
+        """Whether a run of whole frames, after the first output, is JSON with nothing to look at."""
+        return not self._calls and skim.is_plain(run, _PLAIN)
 
     def feed(self, frame: Frame) -> Signal | Failure:
         """What a frame means; a Failure for an error in the stream, for what is no event, and for an empty answer."""
-        if not frame.data or frame.data == b"[DONE]":
+        data = frame.data
+        if not data or data == b"[DONE]":
             return Signal.PREAMBLE
         try:
-            event = _EVENT.decode(frame.data)
-        except (msgspec.MsgspecError, RecursionError):
-            return Failure(FailureKind.INVALID_RESPONSE, f"no Responses event: {frame.data[:80]!r}")
+            event = skim.decode(_EVENT, data)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return Failure(FailureKind.INVALID_RESPONSE, f"no Responses event: {data[:80]!r}")
         kind = event.type or frame.event.decode("ascii", "replace")
         if kind in _ENDS:
-            return self._end(event.response)
+            return self._end(event.response, cut=kind == "response.incomplete")
         if kind in {"error", "response.failed"} or (event.error and not kind):
             return errors.read_stream_error(_error_of(event))
-        spoken = _is_output(kind, event)
+        if _CALL in kind or (event.item is not None and event.item.type.endswith(_CALL)):
+            _take_call(self._calls, kind, event)
+        self._follow(kind, event)
+        spoken = _is_output(kind, event) or (self._spoke and kind == "response.output_item.done")
         self._spoke = self._spoke or spoken
+        if self._calls:
+            return Signal.CALL
         return Signal.OUTPUT if spoken else Signal.PREAMBLE
 
     def closing(self) -> bytes | None:
         """What completes a stream that ended here; None: it was cut. Only its own last event makes it whole."""
         return None
 
-    def _end(self, answer: _Answer | None) -> Signal | Failure:
-        if self._spoke or (answer is not None and (answer.output or answer.incomplete_details)):
-            return Signal.TERMINAL
+    def _follow(self, kind: str, event: _Event) -> None:
+        if kind == "response.output_item.added":
+            self._opened += 1
+        elif kind == "response.output_item.done":
+            self._opened -= 1
+        # After reasoning more must come; after a message or a call the answer is most likely over.
+        self.ending = self._opened <= 0 and event.item is not None and event.item.type != "reasoning"
+
+    def _end(self, answer: _Answer | None, *, cut: bool) -> Signal | Failure:
+        failure = None
+        if answer is not None:
+            self.usage = usages.read(answer.usage) or self.usage
+            failure = _read_reason(answer.incomplete_details)
+        if self._spoke or (answer is not None and _says(answer)):
+            failure = failure or _take_items(self._calls, (answer.output if answer is not None else None) or [])
+            return failure or self._calls.fault(cut=cut) or Signal.TERMINAL
         return Failure(FailureKind.INVALID_RESPONSE, "an empty answer")
 
 
@@ -133,9 +185,23 @@ def whole_ok(status: int, body: bytes) -> Failure | None:
         return Failure(FailureKind.INVALID_RESPONSE, page, status)
     if answer.error:
         return errors.read_error(status, body)
-    if answer.output or answer.incomplete_details or answer.status in {"queued", "in_progress"}:
-        return None
+    if answer.status == "failed":
+        return Failure(FailureKind.SERVER_ERROR, "the answer's status is 'failed'", status)
+    if _says(answer) or answer.status in {"queued", "in_progress"}:
+        calls = Calls()
+        failure = _read_reason(answer.incomplete_details) or _take_items(calls, answer.output or [])
+        return failure or calls.fault(cut=bool(answer.incomplete_details))
     return Failure(FailureKind.INVALID_RESPONSE, "an empty answer", status)
+
+
+def _says(answer: _Answer) -> bool:
+    """Whether there is anything in an answer, were it only that it was cut short."""
+    if answer.incomplete_details:
+        return True
+    try:
+        return any(_filled(_ITEM.decode(item)) for item in answer.output or ())
+    except (msgspec.MsgspecError, RecursionError):
+        return True  # to be read, and refused, by whoever looks closer
 
 
 def is_error(body: bytes) -> bool:
@@ -154,7 +220,57 @@ def _is_output(kind: str, event: _Event) -> bool:
         return event.delta not in _NOTHING
     if kind == "response.output_item.added":
         return event.item is not None and event.item.type not in _EMPTY_ITEMS
-    return kind == "response.output_item.done"
+    return kind == "response.output_item.done" and event.item is not None and _filled(event.item)
+
+
+def _filled(item: _Item) -> bool:
+    """Whether an item says anything: a message without words does not."""
+    if item.type not in _EMPTY_ITEMS:
+        return True
+    parts = [part for parts in (item.content, item.summary) if isinstance(parts, list) for part in parts]
+    return any(isinstance(part, dict) and any(part.get(name) for name in _WORDS) for part in parts)
+
+
+def _take_call(calls: Calls, kind: str, event: _Event) -> None:
+    item = event.item
+    if item is not None:
+        _take_item(calls, item)
+    elif kind.endswith(".delta"):
+        if not calls:
+            calls.open(event.item_id)
+        calls.add(event.item_id, _text(event.delta))
+    elif not calls:
+        # A hosted tool at work (`response.web_search_call.searching`) whose item did not open.
+        calls.open(event.item_id, kind, free=True)
+
+
+def _take_item(calls: Calls, item: _Item) -> None:
+    key = item.id or item.call_id
+    # What hosted tools do has no name, and a custom tool's input is text.
+    calls.open(key, item.name or ("" if item.type in _NAMED else item.type), free=item.type != "function_call")
+    calls.settle(key, as_text(item.arguments))
+
+
+def _take_items(calls: Calls, output: list[Raw]) -> Failure | None:
+    """Adds the calls of a whole answer."""
+    try:
+        for item in map(_ITEM.decode, output):
+            if item.type.endswith(_CALL):
+                _take_item(calls, item)
+    except (msgspec.MsgspecError, RecursionError):
+        return UNREAD
+    return None
+
+
+def _text(delta: Raw) -> str:
+    try:
+        return _TEXT.decode(delta)
+    except msgspec.MsgspecError:
+        return ""
+
+
+def _read_reason(details: Any) -> Failure | None:
+    return errors.read_reason(details.get("reason")) if isinstance(details, dict) else None
 
 
 def _error_of(event: _Event) -> Any:
@@ -178,6 +294,8 @@ def said(event: Mapping[str, Any]) -> Said | None:
     item = event.get("item") or {}
     if kind.endswith(".delta") or (item and item.get("type") not in _EMPTY_ITEMS):
         return None
+    if kind in {"response.in_progress", "response.queued"}:
+        return Said()  # not every server says so
     ids = [thing["id"] for thing in (item, event.get("response") or {}) if isinstance(thing.get("id"), str)]
     return Said(mark=kind, ids=tuple(ids)) if kind.startswith("response.") else Said()
 

@@ -3,6 +3,9 @@
 `n_ctx_train` is what the model could do, not what this server was started with. The list is open to everybody; /props
 asks for the key, and so tells whether it is right. While it loads, everything answers 503 "Loading model". A router
 (llama-server without a model of its own) lists models with a `status`.
+
+/slots and /metrics are answered by the loop that computes: an answer proves that it turns, and costs no slot its cache,
+as a token of ours would. Between two batches of a long prompt it is silent, on a slow machine for half a minute.
 """
 
 from __future__ import annotations
@@ -11,8 +14,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pointsman import modellist
-from pointsman.names import Dialect
-from pointsman.served import Finding, Kind, ServedModel
+from pointsman.engines import figures
+from pointsman.names import Counting, Dialect, Way
+from pointsman.served import Finding, Kind, Look, ServedModel, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +25,11 @@ if TYPE_CHECKING:
     from pointsman.served import Answer
 
 _PROPS: Final = "/props"
+_SLOTS: Final = "/slots"
+_METRICS: Final = "/metrics"
+_RUNNING: Final = "llamacpp:requests_processing"
+_MOVING: Final = frozenset({_RUNNING, "llamacpp:prompt_tokens_total", "llamacpp:tokens_predicted_total"})
+_LONG: Final = 8  # probes without an answer: about a minute
 
 
 def read(answers: Mapping[str, Answer]) -> Finding:
@@ -33,6 +42,27 @@ def read(answers: Mapping[str, Answer]) -> Finding:
     if props.status != 200:
         return found
     return replace(found, models=_windows(found.models, props), credentials_valid=True)
+
+
+def look(answer: Answer) -> Look | None:
+    """What /slots (a list) or /metrics (text) tells; None: neither, as where it was started without them."""
+    if answer.status != 200:
+        return None
+    slots = modellist.decode(answer.body)
+    if isinstance(slots, list):
+        return _slots([slot for slot in slots if isinstance(slot, dict)])
+    told = figures.read(answer.body, _MOVING)
+    return Look(told, figures.total(told, _RUNNING)) if told else None
+
+
+def _slots(slots: list[Json]) -> Look | None:
+    told = {
+        f"{key}{i}": float(number)
+        for i, slot in enumerate(slots)
+        for key in ("id_task", "n_prompt_tokens", "n_prompt_tokens_processed")
+        if (number := modellist.tokens(slot.get(key)))
+    }
+    return Look(told, float(sum(slot.get("is_processing") is True for slot in slots))) if slots else None
 
 
 def _windows(models: tuple[ServedModel, ...], props: Answer) -> tuple[ServedModel, ...]:
@@ -60,4 +90,7 @@ KIND: Final = Kind(
     read=read,
     paths=(modellist.PATH, _PROPS),
     api=(Dialect.CHAT, Dialect.RESPONSES, Dialect.MESSAGES),
+    watch=Watch((_SLOTS, _METRICS), look, proof=True, patience=_LONG),
+    way=Way.PREFILL,
+    counting=Counting.LLAMA_CPP,
 )

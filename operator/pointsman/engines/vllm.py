@@ -1,7 +1,8 @@
 """vLLM: `max_model_len` in the model list; a LoRA adapter tells none and has its parent's.
 
-The list is guarded by --api-key (401 `{"error": "Unauthorized"}`), unlike /health. It is answered without the
-engine, so a list does not prove that the engine moves.
+The list is guarded by --api-key (401 `{"error": "Unauthorized"}`), unlike /health and /metrics. It is answered without
+the engine: one that sleeps or hangs shows only in /metrics, which the API server keeps from what the engine last said.
+While a long prompt is read no token is counted, but its blocks are.
 """
 
 from __future__ import annotations
@@ -10,14 +11,25 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pointsman import modellist
-from pointsman.names import Dialect
-from pointsman.served import Finding, Kind, ServedModel
+from pointsman.engines import figures
+from pointsman.names import Counting, Dialect, Way
+from pointsman.served import Finding, Kind, Look, ServedModel, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pointsman.modellist import Json
     from pointsman.served import Answer
+
+_RUNNING: Final = "vllm:num_requests_running"
+_SLEEP: Final = "vllm:engine_sleep_state"
+_MOVING: Final = frozenset(
+    {
+        *(_RUNNING, "vllm:num_requests_waiting", "vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc"),
+        *("vllm:prompt_tokens_total", "vllm:generation_tokens_total", "vllm:iteration_tokens_total_count"),
+        *("vllm:prefix_cache_queries_total", "vllm:num_preemptions_total"),
+    }
+)
 
 
 def read(answers: Mapping[str, Answer]) -> Finding:
@@ -38,6 +50,18 @@ def inherit(found: Finding, answers: Mapping[str, Answer]) -> Finding:
     )
 
 
+def look(answer: Answer) -> Look | None:
+    """What /metrics tells of the engine; None: it tells nothing of one."""
+    if answer.status != 200:
+        return None
+    told = figures.read(answer.body, {*_MOVING, _SLEEP})
+    moving = {series: value for series, value in told.items() if not series.startswith(_SLEEP)}
+    awake = [value for series, value in told.items() if series.startswith(_SLEEP) and 'sleep_state="awake"' in series]
+    if not moving and not awake:
+        return None
+    return Look(moving, figures.total(moving, _RUNNING), asleep=bool(awake) and not any(awake))
+
+
 def _model(entry: Json) -> ServedModel | None:
     found = modellist.identifier(entry)
     if not found:
@@ -46,4 +70,10 @@ def _model(entry: Json) -> ServedModel | None:
     return ServedModel(id=found, context_window=window, loaded=True)
 
 
-KIND: Final = Kind(read=read, api=(Dialect.CHAT, Dialect.RESPONSES, Dialect.MESSAGES))
+KIND: Final = Kind(
+    read=read,
+    api=(Dialect.CHAT, Dialect.RESPONSES, Dialect.MESSAGES),
+    watch=Watch(("/metrics",), look, patience=2),
+    way=Way.FLAGS,
+    counting=Counting.VLLM,
+)

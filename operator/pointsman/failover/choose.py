@@ -1,11 +1,14 @@
 """Which targets a request may go to, in which order, and why the others are passed over.
 
-Two steps, so that nothing can bring a target back that the fence has taken out: `survey` walks the chain once, fence
-first, and what it passes over is gone; `order` only sorts what is left, by health.
+Three steps, so that nothing can bring a target back that the fence has taken out: `survey` walks the chain once, fence
+first, and what it passes over is gone; `order` sorts what is left, by health; `fitting` leaves out of it what is too
+small for the request.
 
     the fence            location and region, narrowed by the request's own header
-    then what is fixed   skip (decided when the table was made), suspended, no credential, dialect, tools
-    then the order       as written; then providers whose probes fail; last what is cooling, the least bad first
+    then what is fixed   skip (decided when the table was made), suspended, no credential, dialect, capabilities, window
+    then the order       as written; then what was down until lately, if the policy says so; then cold models; then
+                         providers whose probes fail; last what is cooling, the least bad first
+    then the size        what cannot hold the request is left out; what perhaps cannot is tried after the others
 """
 
 from __future__ import annotations
@@ -15,17 +18,27 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from pointsman.dialects import openrouter
 from pointsman.exchange import BadRequestError, FailureKind
-from pointsman.names import Dialect, Location
+from pointsman.failover import capability, context
+from pointsman.failover.context import Fit
+from pointsman.failover.pace import LOAD
+from pointsman.names import Dialect, Location, ProviderType
 from pointsman.table import Fence, Model, Provider, Route
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
+    from pointsman.exchange import Head
+    from pointsman.failover.context import Windows
     from pointsman.failover.health import Health
+    from pointsman.failover.pace import Pace
 
 FENCE: Final = "fence"
 """The reason of targets that data policy forbids; a request that is left with none is refused, never tried."""
+
+CONTEXT: Final = "context"
+"""The reason of targets that are too small for the request, or perhaps are and come last."""
 
 _LOCAL_ONLY: Final = (Location.IN_CLUSTER.value, Location.ON_PREMISES.value)
 _TERM: Final = re.compile(r"(locations|regions)=([\w.,\- ]+)")
@@ -39,31 +52,40 @@ class Candidate(msgspec.Struct, frozen=True, eq=False):
     provider: Provider
     model: Model
     down: bool = False  # its probes fail
+    cold: bool = False  # its model must be loaded first, which takes longer than a client is let wait
+
+
+_UNCOUNTED: Final[Mapping[Candidate, int]] = {}
 
 
 class Passed(msgspec.Struct, frozen=True, gc=False):
-    """A target that is not tried: `reason` is a word, `message` for people."""
+    """A target that is not tried: `reason` is a word, `message` for people; `window` in tokens, of one too small."""
 
     provider: str
     model: str
     reason: str
     message: str
+    window: int = 0
 
 
 class Need(msgspec.Struct, frozen=True, gc=False):
     """What a request asks of a target. `fence` is the request's own, which can only narrow the route's."""
 
     dialect: Dialect
-    tools: bool = False
+    needs: int = 0  # bits of exchange's constants
     fence: Fence | None = None
 
 
 class Order(msgspec.Struct, frozen=True):
-    """The candidates, first to be tried first, of which at most `limit` are; those cooling are told in `cooling`."""
+    """The candidates, first to be tried first, of which at most `limit` are; those cooling are told in `cooling`.
+
+    A request of up to `narrowest` bytes and tokens of answer together fits into all of them, as far as the table knows.
+    """
 
     candidates: tuple[Candidate, ...]
     limit: int
     cooling: tuple[Passed, ...] = ()
+    narrowest: int = context.UNBOUNDED
 
 
 class Chain(msgspec.Struct, frozen=True):
@@ -73,6 +95,8 @@ class Chain(msgspec.Struct, frozen=True):
     passed: tuple[Passed, ...]
     fences: tuple[Fence, ...]
     at_best: Order  # when nothing cools
+    return_after: float = 0.0  # seconds for which what was down must be well before it comes first again
+    cold: tuple[Candidate, ...] = ()  # what a warm one stands in for until it is loaded
 
     @property
     def fenced_in(self) -> bool:
@@ -100,25 +124,58 @@ def read_fence(header: str) -> Fence:
     return Fence(found.get("locations", ()), found.get("regions", ()))
 
 
-def survey(route: Route, providers: Mapping[str, Provider], need: Need, keyless: Collection[str] = ()) -> Chain:
-    """The route's chain for such requests. `keyless` are providers whose credential is not there."""
+def survey(
+    route: Route, providers: Mapping[str, Provider], need: Need, keyless: Collection[str] = (), pace: Pace | None = None
+) -> Chain:
+    """The route's chain for such requests. `keyless` are providers whose credential is not there.
+
+    `pace` knows how long cold models take: one that is loaded soon enough is waited for, for others the warm stand in.
+    """
     fences = (route.policy.fence,) if need.fence is None else (route.policy.fence, need.fence)
     candidates: list[Candidate] = []
     passed: list[Passed] = []
-    for target in route.targets:
+    for i, target in enumerate(route.targets):
         provider = providers[target.provider]
         model = next((model for model in provider.models if model.id == target.model), Model(id=target.model))
         objection = (
-            _outside(provider, fences)
+            _outside(provider, model, need, fences)
             or (("skip", target.skip) if target.skip else None)
-            or _unfit(provider, model, need, keyless)
+            or _unfit(provider, need, keyless)
+            or capability.lacking(model, provider, need.needs, route.policy.required)
+            or _blocked(route, i, model)
         )
         if objection:
             passed.append(Passed(provider.name, target.model, *objection))
         else:
-            candidates.append(Candidate(provider, model, provider.state == "Down"))
-    at_best = sorted(candidates, key=lambda candidate: candidate.down)  # stable: else as written
-    return Chain(tuple(candidates), tuple(passed), fences, Order(tuple(at_best), len(at_best)))
+            cold = _cold(provider, model, route, pace)
+            candidates.append(Candidate(provider, model, provider.state == "Down", cold))
+    at_best = sorted(candidates, key=_standing)  # stable: else as written
+    first = Order(tuple(at_best), len(at_best), (), context.narrowest(at_best))
+    return Chain(tuple(candidates), tuple(passed), fences, first, route.policy.return_after, _stood_in_for(candidates))
+
+
+def _standing(candidate: Candidate) -> tuple[bool, bool]:
+    return candidate.down, candidate.cold
+
+
+def _cold(provider: Provider, model: Model, route: Route, pace: Pace | None) -> bool:
+    eta = pace.eta(provider.name, model.id) if pace is not None else LOAD
+    return model.loaded is False and eta > route.policy.timeouts.first_token
+
+
+def _stood_in_for(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """The cold ones that a warm one stands in for."""
+    if not any(not candidate.down and not candidate.cold for candidate in candidates):
+        return ()
+    return tuple(candidate for candidate in candidates if candidate.cold and not candidate.down)
+
+
+def minds_media(chain: Chain) -> bool:
+    """Whether it makes a difference what media such a request has in it: only then are its turns read for that."""
+    return any(
+        capability.minds(candidate.model) or candidate.provider.type == ProviderType.OLLAMA
+        for candidate in chain.candidates
+    )
 
 
 def order(chain: Chain, health: Health, now: float) -> Order:
@@ -127,29 +184,88 @@ def order(chain: Chain, health: Health, now: float) -> Order:
     What cools comes last, and of it only the least bad may be tried, as a last resort: an outage of everything must
     not send every request to every target.
     """
-    if not health.entries:
+    if not health.entries and not (chain.return_after and health.recoveries):
         return chain.at_best
     ready: list[Candidate] = []
+    returning: list[Candidate] = []
     cooling: list[tuple[bool, float, Candidate, FailureKind]] = []
     for candidate in chain.at_best.candidates:
         name, model = candidate.provider.name, candidate.model.id
         cause = health.cooling(name, model, now)
         if cause is not None:
             cooling.append((cause in _HOPELESS, health.until(name, model), candidate, cause))
+        elif chain.return_after and health.returning(name, model, now, chain.return_after):
+            returning.append(candidate)
         else:
             ready.append(candidate)
-    if not cooling:
+    if not cooling and not returning:
         return chain.at_best
+    ready = sorted(ready + returning, key=_standing)
     cooling.sort(key=lambda entry: entry[:2])
     last = tuple(entry[2] for entry in cooling)
     told = tuple(
         Passed(place.provider.name, place.model.id, f"cooling-{cause}", f"for {max(until - now, 0.0):.1f} s more")
         for _, until, place, cause in cooling
     )
-    return Order((*ready, *last), len(ready) + bool(last), told)
+    return Order((*ready, *last), len(ready) + bool(last), told, chain.at_best.narrowest)
 
 
-def _outside(provider: Provider, fences: tuple[Fence, ...]) -> tuple[str, str] | None:
+def fitting(
+    order: Order, windows: Windows, head: Head, counted: Mapping[Candidate, int] = _UNCOUNTED
+) -> tuple[Order, tuple[Passed, ...]]:
+    """The order without those that the request does not fit into, which are told.
+
+    Those into which it perhaps does not fit come after the others that are well, and are told too: none is given up
+    on a guess. `counted`: tokens of the prompt as the servers say that were asked, 0 for one that could not tell.
+    """
+    if fits_all(order, windows, head):
+        return order, ()
+    well = order.limit - bool(order.cooling)
+    sure: list[Candidate] = []
+    doubtful: list[Candidate] = []
+    cooling: list[Candidate] = []
+    told: list[Passed] = []
+    for i, candidate in enumerate(order.candidates):
+        fit, tokens, room = windows.look(candidate, head, counted.get(candidate))
+        doubt = fit is Fit.UNSURE and tokens > room
+        if fit is Fit.NO or doubt:
+            known = f"{tokens}" if counted.get(candidate) else f"about {round(tokens, -2) or tokens}"
+            told.append(_too_long(candidate, known, windows.window(candidate), head))
+        if fit is not Fit.NO:
+            (cooling if i >= well else doubtful if doubt else sure).append(candidate)
+    if not told:
+        return order, ()
+    left = tuple(passed for passed in order.cooling if any(_is(passed, candidate) for candidate in cooling))
+    limit = len(sure) + len(doubtful) + bool(cooling)
+    return Order((*sure, *doubtful, *cooling), limit, left, order.narrowest), tuple(told)
+
+
+def uncounted(
+    order: Order, windows: Windows, head: Head, counted: Mapping[Candidate, int] = _UNCOUNTED
+) -> Candidate | None:
+    """The first to be tried, if its server is to be asked first how many tokens the prompt has; None: no need to."""
+    if not order.candidates or fits_all(order, windows, head):
+        return None
+    for candidate in order.candidates[: order.limit]:
+        known = counted.get(candidate)
+        fit = windows.fits(candidate, head, known)
+        if fit is not Fit.NO:
+            return candidate if fit is Fit.UNSURE and known is None and context.counts(candidate) else None
+    return None
+
+
+def larger(candidates: Sequence[Candidate], failed_window: int, windows: Windows) -> tuple[Candidate, ...]:
+    """Those that may take what was too long for a window of so many tokens: larger ones, and those not known.
+
+    `failed_window` 0: it is not known, and all may.
+    """
+    if not failed_window:
+        return tuple(candidates)
+    known = [(candidate, windows.window(candidate)) for candidate in candidates]
+    return tuple(candidate for candidate, window in known if not window or window > failed_window)
+
+
+def _outside(provider: Provider, model: Model, need: Need, fences: tuple[Fence, ...]) -> tuple[str, str] | None:
     for fence in fences:
         if fence.locations and provider.location not in fence.locations:
             return FENCE, f"its location {provider.location} is none of {', '.join(fence.locations)}"
@@ -157,16 +273,50 @@ def _outside(provider: Provider, fences: tuple[Fence, ...]) -> tuple[str, str] |
         home = provider.location == Location.IN_CLUSTER and not provider.region
         if fence.regions and not home and provider.region not in fence.regions:
             return FENCE, f"its region {provider.region or '(unknown)'} is none of {', '.join(fence.regions)}"
+        if fence.regions and provider.type == ProviderType.OPENROUTER and (message := _unpinned(model, need)):
+            return FENCE, message
     return None
 
 
-def _unfit(provider: Provider, model: Model, need: Need, keyless: Collection[str]) -> tuple[str, str] | None:
+def _unpinned(model: Model, need: Need) -> str:
+    """Why a region does not hold at OpenRouter, which hands requests on; "": it does."""
+    if not openrouter.only(model):
+        return (
+            "OpenRouter hands requests on to hosts anywhere: name those in the region in the model's "
+            "compat.openRouterRouting.only"
+        )
+    # Its documentation tells of the pin in these two.
+    return "" if need.dialect is not Dialect.MESSAGES else "OpenRouter is pinned to hosts in chat and Responses alone"
+
+
+def _blocked(route: Route, i: int, model: Model) -> tuple[str, str] | None:
+    policy, window = route.policy.context, model.context_window
+    if not 0 < window < policy.block_below or (i and policy.on_fallback != "Skip"):
+        return None
+    return "context-blocked", f"its window of {window} tokens is under policy.context.blockBelow ({policy.block_below})"
+
+
+def fits_all(order: Order, windows: Windows, head: Head) -> bool:
+    """Whether the request fits into all of them for certain, without a look at each."""
+    size = head.size + (head.max_tokens or context.ANSWER)
+    return size <= order.narrowest and size <= windows.narrowest and not head.needs & context.MEDIA
+
+
+def _too_long(candidate: Candidate, tokens: str, window: int, head: Head) -> Passed:
+    answer = context.answer(candidate.model, head)
+    message = f"{tokens} tokens and {answer} for the answer; its window is {window}"
+    return Passed(candidate.provider.name, candidate.model.id, CONTEXT, message, window)
+
+
+def _is(passed: Passed, candidate: Candidate) -> bool:
+    return passed.provider == candidate.provider.name and passed.model == candidate.model.id
+
+
+def _unfit(provider: Provider, need: Need, keyless: Collection[str]) -> tuple[str, str] | None:
     if provider.suspended:
         return "suspended", "the provider is suspended"
     if provider.name in keyless:
         return "credential", f"no usable file {provider.credential!r} in the credentials folder"
     if need.dialect not in provider.api:
         return "dialect", f"speaks {', '.join(provider.api)}, not {need.dialect}"
-    if need.tools and model.compat.get("supportsTools") is False:
-        return "tools", "the model takes no tools, and the request has some"
     return None

@@ -91,6 +91,7 @@ def _found(model: ServedModel) -> dict[str, Any]:
         "max_tokens": _tokens(model.max_tokens),
         "input": tuple(each for each in _INPUT if each in model.input) or None,
         "reasoning": model.reasoning,
+        "loaded": model.loaded,
     }
 
 

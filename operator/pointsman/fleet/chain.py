@@ -60,6 +60,13 @@ def links(world: World, spec: ModelRouteSpec) -> tuple[Link, ...]:
     return tuple(_link(world, fence, target) for target in (spec.primary, *(spec.fallbacks or ())))
 
 
+def named(world: World, provider: str) -> tuple[str, ...]:
+    """The models of a provider that routes name, by the routes' names, each once."""
+    routes = (route.spec for _, route in sorted(world.routes.items()) if route.spec and not route.meta.deleting)
+    targets = (target for spec in routes for target in (spec.primary, *(spec.fallbacks or ())))
+    return tuple(dict.fromkeys(target.model for target in targets if target.provider == provider))
+
+
 def active(chain: Iterable[Link]) -> Link | None:
     """Who would serve now: the first healthy one, else the first of which nothing is known yet."""
     chain = tuple(chain)

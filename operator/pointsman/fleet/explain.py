@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from pointsman.fleet.acceptance import names, route_refusal
 from pointsman.fleet.chain import Link, active, links
 from pointsman.fleet.conditions import Finding
-from pointsman.fleet.seen import seen
+from pointsman.fleet.context import small
+from pointsman.fleet.seen import Seen, seen
 from pointsman.names import Mode
 from pointsman.served import State
 
@@ -39,6 +40,11 @@ def _route(world: World, route: Route) -> Iterator[str]:
     first = active(chain)
     for i, link in enumerate(chain):
         yield f"  {i + 1}. {link.name}: {_standing(link, first)}"
+        if limits := _limits(world, link.provider):
+            yield f"     by each gateway at most {limits}"
+    yield from (f"  context: {line}" for lines in small(chain, spec.policy) for line in lines)
+    if needed := spec.policy.required_capabilities if spec.policy else None:
+        yield f"  passed over: targets known to lack {', '.join(sorted(needed))}"
     fence = spec.policy.data_policy if spec.policy else None
     if fence and fence.allowed_locations is not None:
         yield f"  fence: locations {', '.join(fence.allowed_locations)}"
@@ -57,6 +63,20 @@ def _standing(link: Link, first: Link | None) -> str:
     if link.state is State.DOWN:
         return f"tried last, after all that are not Down: {standing}"
     return f"tried when those before it fail: {standing}"
+
+
+def _limits(world: World, provider: str) -> str:
+    """What a provider may be asked to bear, for people; "" when that is not limited."""
+    found = seen(world, provider)
+    stated = found.spec.limits if isinstance(found, Seen) else None
+    if stated is None:
+        return ""
+    counts = (
+        (stated.max_concurrent_requests, "requests at a time"),
+        (stated.requests_per_minute, "requests a minute"),
+        (stated.tokens_per_minute, "tokens a minute"),
+    )
+    return ", ".join(f"{count} {what}" for count, what in counts if count)
 
 
 def _direct(table: RoutingTable, model: str) -> str:

@@ -58,7 +58,7 @@ def _models(provider: Provider, published: table.Provider | None) -> tuple[Serve
             max_tokens=model.max_tokens,
             input=model.input,
             reasoning=model.reasoning,
-            loaded=_loaded(shown.get(model.id, {})),
+            loaded=model.loaded,
         )
         for model in published.models
         if shown.get(model.id, {}).get("source") != "Spec"

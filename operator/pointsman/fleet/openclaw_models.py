@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import ValidationError
 
 from pointsman.api.provider import ModelEntry
-from pointsman.fleet.unimplemented import COMPAT
+from pointsman.fleet.unimplemented import COMPAT, COMPAT_FLAGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +66,13 @@ def _fields(item: Node) -> Iterator[tuple[str, Any]]:
             node.name_rest(_COST, LEFT_OUT)
         elif key == "compat":
             node.name_rest(COMPAT, "does not work in this release of Pointsman and is left out")
-            yield key, {name: part.flag() for name, part in node.members() if name in COMPAT} or None
+            yield key, {name: _compat(name, part) for name, part in node.members() if name in COMPAT} or None
+
+
+def _compat(name: str, part: Node) -> bool | dict[str, Any]:
+    if name in COMPAT_FLAGS:
+        return part.flag()
+    return {key: node.value for key, node in part.members()}
 
 
 def _price(node: Node) -> float:

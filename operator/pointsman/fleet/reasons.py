@@ -31,11 +31,10 @@ REASONS: Final[dict[str, Reason]] = {
     "OnPrimary": Reason("The primary serves."),
     "InsideFence": Reason("Every target is inside the route's dataPolicy."),
     "ContextKept": Reason("No fallback has a smaller context window than the primary."),
+    "ContextWindowEnough": Reason("Every target's context window is enough for an agent."),
     # decided by the user
     "Suspended": Reason("spec.suspend is true: not deployed, not in any chain.", "Set spec.suspend to false."),
-    "ProbeDisabled": Reason(
-        "spec.probe.mode is None: the provider is taken to serve.", "Set spec.probe.mode to Models."
-    ),
+    "ProbeDisabled": Reason("spec.probe.mode is None: the provider is taken to serve.", "Leave spec.probe.mode out."),
     "ScaledToZero": Reason("spec.deploy.replicas is 0.", "Set spec.deploy.replicas."),
     # of the spec
     "InvalidSpec": Reason(
@@ -68,6 +67,14 @@ REASONS: Final[dict[str, Reason]] = {
     ),
     "ServerError": Reason("The server failed (5xx).", "Look into the server's log."),
     "ModelLoading": Reason("The server is still loading its model.", "Wait."),
+    "EngineStalled": Reason(
+        "The server lists its models, but its engine gives no token, and its figures do not move.",
+        "Restart it; POST /resume if it was paused; raise spec.probe.timeout if it is only slow.",
+    ),
+    "Asleep": Reason(
+        "The engine was put to sleep (vLLM's sleep mode): requests would wait until it is woken.",
+        "POST /wake_up to the server.",
+    ),
     "NotOpenAICompatible": Reason("An answer came that is no model list.", "Mend spec.type or spec.endpoint.baseUrl."),
     "UnexpectedStatus": Reason("The server answered with a status that no model list has.", _PROBE),
     "NoModelList": Reason("The server answers, but its list of models could not be read.", _PROBE),
@@ -104,6 +111,15 @@ REASONS: Final[dict[str, Reason]] = {
     "NoHealthyTarget": Reason("No target that may be tried answers its probes.", "See status.effectiveChain."),
     "OnFallback": Reason("The primary does not serve, a fallback does.", "See status.effectiveChain."),
     "SmallerContext": Reason("A fallback has a smaller context window.", "Choose another, or keep prompts small."),
+    "ContextWindowSmall": Reason(
+        "A target's context window is small for an agent: under 32000 tokens, or policy.context.warnBelow.",
+        "Start the server with a larger window, or choose another target.",
+    ),
+    "ContextWindowTooSmall": Reason(
+        "A target's context window is too small for an agent: under 16000 tokens, or policy.context.blockBelow; with "
+        "policy.context it is passed over.",
+        "Start the server with a larger window, or choose another target.",
+    ),
     "ContextUnknown": Reason("Not every target's context window is known.", "State contextWindow in spec.models."),
     "NoGateway": Reason("No gateway runs in the namespace.", "Label a Pod pointsman.dev/gateway=true, or start one."),
     "RenderFailed": Reason("No new routing table could be made: the last good one stays.", "Do what the message says."),

@@ -10,13 +10,14 @@ from pointsman import table
 from pointsman.api.fields import seconds
 from pointsman.fleet import catalogue, chain
 from pointsman.fleet.acceptance import route_refusals
+from pointsman.fleet.context import floor
 from pointsman.fleet.keys import secret_value
 from pointsman.fleet.kinds import kind
-from pointsman.fleet.seen import Seen, base_url, location, native, region, seen, state
+from pointsman.fleet.seen import Seen, base_url, location, native, region, seen, speaks, state
 
 if TYPE_CHECKING:
     from pointsman.api import route as api
-    from pointsman.api.provider import Tls
+    from pointsman.api.provider import Limits, Tls
     from pointsman.fleet.world import Route, World
 
 # A ConfigMap holds 1 MiB, and openclaw.json goes into the same one.
@@ -70,7 +71,7 @@ def _provider(found: Seen) -> table.Provider:
         type=spec.type.value,
         base_url=base_url(found),
         addresses=tuple(sorted(found.workload.addresses)) if found.workload else (),
-        api=tuple(dialect.value for dialect in spec.api or of.api),
+        api=tuple(dialect.value for dialect in speaks(spec)),
         auth=of.auth if keyed else "None",
         credential=found.name if keyed else "",
         headers=dict(endpoint.headers or {}) if endpoint else {},
@@ -81,8 +82,18 @@ def _provider(found: Seen) -> table.Provider:
         state=standing.value,
         reason=reason,
         suspended=spec.suspend,
+        limits=_limits(spec.limits) if spec.limits else None,
         models=catalogue.models(found),
     )
+
+
+def _limits(stated: Limits) -> table.Limits | None:
+    limits = table.Limits(
+        concurrent=stated.max_concurrent_requests or 0,
+        requests_per_minute=stated.requests_per_minute or 0,
+        tokens_per_minute=stated.tokens_per_minute or 0,
+    )
+    return limits if limits != table.Limits() else None
 
 
 def _tls(stated: Tls) -> table.Tls:
@@ -119,9 +130,17 @@ def _policy(policy: api.Policy) -> table.Policy:
         "timeouts": _timeouts(policy.timeouts) if policy.timeouts else None,
         "breaker": _breaker(policy.circuit_breaker) if policy.circuit_breaker else None,
         "fence": _fence(fence) if fence else None,
+        "context": floor(policy.context) if policy.context else None,
+        "required": tuple(sorted(policy.required_capabilities)) if policy.required_capabilities else None,
+        "return_after": _seconds(policy.return_to_primary.after_healthy) if policy.return_to_primary else None,
+        "hedge_after": _seconds(policy.hedging.after) if policy.hedging else None,
         "mid_stream": policy.mid_stream,
     }
     return msgspec.structs.replace(table.Policy(), **{key: value for key, value in fields.items() if value is not None})
+
+
+def _seconds(stated: str | None) -> float | None:
+    return seconds(stated) if stated else None
 
 
 def _timeouts(stated: api.Timeouts) -> table.Timeouts:
@@ -134,6 +153,7 @@ def _breaker(stated: api.CircuitBreaker) -> table.Breaker:
     return table.Breaker(
         consecutive_failures=stated.consecutive_failures or default.consecutive_failures,
         open_seconds=seconds(stated.open_duration) if stated.open_duration else default.open_seconds,
+        half_open=stated.half_open_requests or default.half_open,
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from pointsman.fleet.acceptance import route_refusal
 from pointsman.fleet.chain import OUTSIDE, UNRESOLVED, Link, active, links
 from pointsman.fleet.conditions import Check, Finding, first, good, unknown
+from pointsman.fleet.context import small
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,6 +112,18 @@ def _unknown_context(seen: Seen) -> Finding | None:
     return unknown("ContextUnknown", f"no context window is known of {', '.join(blank)}")
 
 
+def _small_context(seen: Seen) -> Finding | None:
+    tiny, little = small(seen.chain, seen.route.spec.policy if seen.route.spec else None)
+    if not tiny and not little:
+        return None
+    return Finding("ContextWindowTooSmall" if tiny else "ContextWindowSmall", "; ".join([*tiny, *little]), "True")
+
+
+def _no_window(seen: Seen) -> Finding | None:
+    blank = [link.name for link in seen.chain if not link.window]
+    return unknown("ContextUnknown", f"no context window is known of {', '.join(blank)}") if blank else None
+
+
 _CHAINS: Final[Mapping[str, tuple[Check[Seen], ...]]] = {
     "ResolvedRefs": (_unresolved,),
     "Programmed": (_unpublished, _no_gateway, _unacknowledged),
@@ -118,6 +131,7 @@ _CHAINS: Final[Mapping[str, tuple[Check[Seen], ...]]] = {
     "Degraded": (_no_one, _on_fallback),
     "PolicyViolation": (_outside_fence,),
     "ContextShrinksOnFallback": (_smaller_context, _unknown_context),
+    "ContextSmall": (_small_context, _no_window),
 }
 _WELL: Final[Mapping[str, Finding]] = {
     "ResolvedRefs": good("ResolvedRefs", "every target's provider and model exist"),
@@ -126,4 +140,5 @@ _WELL: Final[Mapping[str, Finding]] = {
     "Degraded": Finding("OnPrimary", "the primary serves"),
     "PolicyViolation": Finding("InsideFence", "every target is inside the fence"),
     "ContextShrinksOnFallback": Finding("ContextKept", "no fallback has a smaller context window"),
+    "ContextSmall": Finding("ContextWindowEnough", "every target has a context window that is enough for an agent"),
 }

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pointsman.api.provider import ModelProviderSpec
     from pointsman.fleet.conditions import Finding
     from pointsman.fleet.world import Provider, Workload, World
+    from pointsman.names import Dialect
 
 DISABLED = Probed(reason="ProbeDisabled", message="spec.probe.mode is None: taken to serve")
 _FINAL = re.compile(r"(?<=[^:/])(/+v1)*/*$")  # never the host's own //
@@ -71,6 +72,11 @@ def location(seen: Seen) -> Location:
 
 def region(seen: Seen) -> str:
     return (seen.spec.data_policy.region if seen.spec.data_policy else None) or ""
+
+
+def speaks(spec: ModelProviderSpec) -> tuple[Dialect, ...]:
+    """Its native dialects, preferred first."""
+    return tuple(spec.api or kind(spec.type).api)
 
 
 def native(seen: Seen) -> bool:

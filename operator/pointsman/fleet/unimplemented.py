@@ -26,13 +26,12 @@ def _one(value: Any) -> bool:
     return bool(value == 1)
 
 
-COMPAT = ("requiresStringContent", "supportsTools", "supportsUsageInStreaming")
+COMPAT_FLAGS = (
+    "requiresStringContent", "supportsTools", "supportsUsageInStreaming", "supportsJsonSchemaResponseFormat",
+)  # fmt: skip
+COMPAT = (*COMPAT_FLAGS, "openRouterRouting")
 
 PROVIDER = (
-    Gap("probe.mode", "use Models or None", lambda mode: mode in {"Models", "None"}),
-    Gap("limits.maxConcurrentRequests"),
-    Gap("limits.requestsPerMinute"),
-    Gap("limits.tokensPerMinute"),
     Gap("deploy.model.source", "use hf://ORG/NAME", lambda source: source.startswith("hf://")),
     Gap("deploy.model.adapters"),
     Gap("deploy.parallelism.pipeline", "leave it out or say 1", _one),
@@ -47,12 +46,7 @@ PROVIDER = (
     Gap("models[].compat", f"keep only {', '.join(COMPAT)}", lambda compat: not compat.keys() - set(COMPAT)),
 )
 
-ROUTE = (
-    Gap("policy.context"),
-    Gap("policy.requiredCapabilities"),
-    Gap("policy.returnToPrimary"),
-    Gap("policy.circuitBreaker.halfOpenRequests"),
-)
+ROUTE: tuple[Gap, ...] = ()
 
 
 def refusals(spec: ModelProviderSpec | ModelRouteSpec) -> list[str]:

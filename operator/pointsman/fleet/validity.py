@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 from pointsman.api.fields import seconds
 from pointsman.engines import vllm_container
+from pointsman.fleet.kinds import kind
 from pointsman.fleet.quantity import canonical
-from pointsman.fleet.unimplemented import COMPAT
+from pointsman.fleet.unimplemented import COMPAT_FLAGS
 from pointsman.names import ProviderType
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from pointsman.api.deploy import Deploy
     from pointsman.api.provider import Endpoint, ModelEntry, ModelProviderSpec
-    from pointsman.api.route import ModelRouteSpec, Policy
+    from pointsman.api.route import Context, ModelRouteSpec, Policy
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -52,6 +53,8 @@ def provider(spec: ModelProviderSpec) -> Iterator[str]:
     if twice := _twice([entry.id for entry in spec.models or ()]):
         yield f"spec.models: {twice!r} is there twice: keep one"
     if spec.probe:
+        if spec.probe.mode == "Progress" and kind(spec.type).watch is None:
+            yield f"spec.probe.mode: Progress: servers of type {spec.type} do not show it: use Models or Completion"
         yield from _durations("spec.probe", period=spec.probe.period, timeout=spec.probe.timeout)
 
 
@@ -109,11 +112,21 @@ def _deploy(deploy: Deploy) -> Iterator[str]:
 
 
 def _model(entry: ModelEntry, path: str) -> Iterator[str]:
-    for key in COMPAT:
+    for key in COMPAT_FLAGS:
         if not isinstance((entry.compat or {}).get(key, False), bool):
             yield f"{path}.compat.{key}: must be true or false"
+    yield from _routing((entry.compat or {}).get("openRouterRouting", {}), f"{path}.compat.openRouterRouting")
     if entry.cost and not all(map(math.isfinite, entry.cost.model_dump().values())):
         yield f"{path}.cost: must be finite numbers, USD per million tokens"
+
+
+def _routing(stated: Any, path: str) -> Iterator[str]:
+    if not isinstance(stated, dict):
+        yield f"{path}: must be an object, such as {{only: [HOST]}}"
+        return
+    hosts = stated.get("only", ["-"])
+    if not isinstance(hosts, list) or not hosts or not all(isinstance(host, str) and host for host in hosts):
+        yield f"{path}.only: must be a list of OpenRouter's names of hosts, at least one"
 
 
 def _policy(policy: Policy) -> Iterator[str]:
@@ -122,17 +135,31 @@ def _policy(policy: Policy) -> Iterator[str]:
             "spec.policy.timeouts",
             connect=times.connect,
             firstToken=times.first_token,
+            whole=times.whole,
             stall=times.stall,
             total=times.total,
         )
     if breaker := policy.circuit_breaker:
         yield from _durations("spec.policy.circuitBreaker", openDuration=breaker.open_duration)
+    if back := policy.return_to_primary:
+        yield from _durations("spec.policy.returnToPrimary", afterHealthy=back.after_healthy)
+    if policy.hedging:
+        yield from _durations("spec.policy.hedging", after=policy.hedging.after)
+    yield from _context(policy.context)
     fence = policy.data_policy
     # In the table an empty list allows all: what reads as "nowhere" must never become "anywhere".
     if fence and fence.allowed_locations == []:
         yield "spec.policy.dataPolicy.allowedLocations: an empty list allows none: name one, or leave it out for all"
     if fence and fence.allowed_regions == []:
         yield "spec.policy.dataPolicy.allowedRegions: an empty list allows none: name one, or leave it out for all"
+
+
+def _context(context: Context | None) -> Iterator[str]:
+    if context and 0 < (context.warn_below or 0) < (context.block_below or 0):
+        yield (
+            f"spec.policy.context.warnBelow: {context.warn_below} is less than blockBelow {context.block_below}: "
+            "what is passed over needs no warning; raise it, or leave it out"
+        )
 
 
 def _durations(path: str, **durations: str | None) -> Iterator[str]:

@@ -11,8 +11,10 @@ from pointsman.exchange import FailureKind
 from pointsman.failover import machine
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pointsman.dialects import Wire
-    from pointsman.failover.choose import Chain
+    from pointsman.failover.choose import Chain, Passed
     from pointsman.failover.health import Health
     from pointsman.failover.machine import Run
     from pointsman.gateway.routing import Routing
@@ -22,6 +24,8 @@ _SHOWN: Final = 20  # names in an error's text
 _MESSAGE: Final = 200  # characters of an upstream's text in an error
 _NO_DATE: Final = "1970-01-01T00:00:00Z"
 _NEVER_OURS: Final = frozenset({401, 402, 403})
+# Reasons of the request's own: it would be no other at another time.
+_FOR_GOOD: Final = frozenset({"dialect", "tools", "parallel-tools", "image", "audio", "file", "json-schema"})
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
@@ -59,9 +63,19 @@ def no_candidate(wire: Wire, route: Route, chain: Chain) -> Answer:
     message = f"no target of {route.model_name!r} can take this request: " + "; ".join(
         f"{p.provider}/{p.model}: {p.message}" for p in chain.passed
     )
-    status = 400 if chain.passed and all(p.reason in {"dialect", "tools"} for p in chain.passed) else 503
+    status = 400 if chain.passed and all(p.reason in _FOR_GOOD for p in chain.passed) else 503
     extra = b"retry-after: 30\r\n" if status == 503 else b""
     return Answer(status, "no_candidate", wire.write_error(status, "no_candidate", message, {"passed": targets}), extra)
+
+
+def too_long(wire: Wire, route: Route, passed: Sequence[Passed]) -> Answer:
+    """A request that fits into no target's window: 400, as a server says it, and the largest window there is."""
+    told = "; ".join(f"{p.provider}/{p.model}: {p.message}" for p in passed)
+    largest = max((p.window for p in passed), default=0)
+    message = f"too long for {route.model_name!r}, whose maximum context length is {largest} tokens: {told}"
+    targets = [{"target": f"{p.provider}/{p.model}", "reason": p.reason, "message": p.message} for p in passed]
+    code = "context_length_exceeded"
+    return Answer(400, code, wire.write_error(400, code, message, {"context_window": largest, "passed": targets}))
 
 
 def exhausted(wire: Wire, route: Route, run: Run, wait: int) -> Answer:
@@ -81,6 +95,13 @@ def exhausted(wire: Wire, route: Route, run: Run, wait: int) -> Answer:
     extra = b"retry-after: %d\r\n" % wait
     body = wire.write_error(status, code, message, {"attempts": attempts, "retry_after": wait})
     return Answer(status, code, body, extra)
+
+
+def overloaded(wire: Wire, route: Route, wait: int) -> Answer:
+    """All targets bear as much as they may, and too many wait already: 503. `wait`: seconds until that may end."""
+    message = f"all targets of {route.model_name!r} are at their limits, and so is the queue for them"
+    body = wire.write_error(503, "overloaded", message, {"retry_after": wait})
+    return Answer(503, "overloaded", body, b"retry-after: %d\r\n" % wait)
 
 
 def passed_on(wire: Wire, run: Run, status: int, content_type: bytes, body: bytes) -> Answer:

@@ -1,9 +1,12 @@
 """What is told of a decision: the response header, the log line, the story at /-/explain.
 
     x-pointsman-decision: ROUTE [; answered=PROVIDER/MODEL] ; attempts=N [; passed=PASSED[,PASSED]...]
+                          [; dropped=FIELD[,FIELD]...]
     PASSED  = PROVIDER/MODEL:REASON          in the order of the chain, those tried and failed and those never tried
     REASON  = a failover reason (ConnectFailure, Timeout, …) of one that failed, or why it was not tried:
-              fence, skip, suspended, credential, dialect, tools, cooling-REASON
+              fence, skip, suspended, credential, dialect, context-blocked, context, cooling-REASON, tools,
+              parallel-tools, image, audio, file, json-schema, capability-CAPABILITY
+    FIELD   = a field of the request that the target was not sent
 
 In names, everything but letters, digits and `._-~/@+` is percent-encoded.
 """
@@ -14,6 +17,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import msgspec
+
+from pointsman.exchange import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +35,9 @@ class Step(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     reason: str = ""
     message: str = ""
     status: int = 0
+    input_tokens: int = 0  # of an attempt that failed after it had begun to answer, about
+    output_tokens: int = 0
+    cost_usd: float = 0.0
 
 
 class Record(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -44,6 +52,10 @@ class Record(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     status: int
     first_us: int  # microseconds from the request to the first output; 0: there was none
     total_us: int
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    cost_usd: float
     route: str
     model: str
     dialect: str
@@ -52,6 +64,8 @@ class Record(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     passed: tuple[Step, ...] = ()
     failed: tuple[Step, ...] = ()
     code: str = ""
+    dropped: tuple[str, ...] = ()
+    resumed: int = 0  # how often another target took the answer up
 
 
 class Constant(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -65,29 +79,42 @@ class Constant(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     passed: tuple[Step, ...] = ()
 
 
-def header(route: str, candidate: Candidate | None, attempts: Sequence[Attempt], passed: Sequence[Passed]) -> str:
+def header(
+    route: str,
+    candidate: Candidate | None,
+    attempts: Sequence[Attempt],
+    passed: Sequence[Passed],
+    dropped: Sequence[str] = (),
+) -> str:
     """The value of `x-pointsman-decision`."""
-    answered = f"; answered={_name(candidate.provider.name, candidate.model.id)}" if candidate else ""
+    answered = f"; answered={name(candidate.provider.name, candidate.model.id)}" if candidate else ""
     text = f"{quote(route, safe='._-/@+')}{answered}; attempts={len(attempts) + (candidate is not None)}"
     told = [
-        f"{_name(attempt.candidate.provider.name, attempt.candidate.model.id)}:{attempt.failure.kind}"
+        f"{name(attempt.candidate.provider.name, attempt.candidate.model.id)}:{attempt.failure.kind}"
         for attempt in attempts
     ]
-    told += [f"{_name(place.provider, place.model)}:{place.reason}" for place in passed]
-    return f"{text}; passed={','.join(told)}" if told else text
+    told += [f"{name(place.provider, place.model)}:{place.reason}" for place in passed]
+    text = f"{text}; passed={','.join(told)}" if told else text
+    return f"{text}; dropped={','.join(dropped)}" if dropped else text
 
 
-def failed_steps(attempts: Sequence[Attempt]) -> tuple[Step, ...]:
-    """The attempts that failed."""
-    return tuple(
-        Step(
-            attempt.candidate.provider.name,
-            attempt.candidate.model.id,
-            attempt.failure.kind,
-            attempt.failure.message,
-            attempt.failure.status,
-        )
-        for attempt in attempts
+def failed_steps(attempts: Sequence[Attempt], wasted: Sequence[tuple[Attempt, Usage, float]]) -> tuple[Step, ...]:
+    """The attempts that failed, with what they may have cost."""
+    return tuple(_failed_step(attempt, wasted) for attempt in attempts)
+
+
+def _failed_step(attempt: Attempt, wasted: Sequence[tuple[Attempt, Usage, float]]) -> Step:
+    candidate, failure = attempt.candidate, attempt.failure
+    usage, cost = next(((usage, cost) for other, usage, cost in wasted if other is attempt), (Usage(), 0.0))
+    return Step(
+        candidate.provider.name,
+        candidate.model.id,
+        failure.kind,
+        failure.message,
+        failure.status,
+        usage.input,
+        usage.output,
+        cost,
     )
 
 
@@ -96,5 +123,6 @@ def passed_steps(passed: Sequence[Passed]) -> tuple[Step, ...]:
     return tuple(Step(place.provider, place.model, place.reason, place.message) for place in passed)
 
 
-def _name(provider: str, model: str) -> str:
+def name(provider: str, model: str) -> str:
+    """A target's name as the header writes it."""
     return quote(f"{provider}/{model}", safe="._-/@+")

@@ -1,8 +1,9 @@
 """The side towards the clients: HTTP/1.1 parsed strictly, one request at a time, limits on everything.
 
-llhttp refuses what smuggling is made of: both lengths, a length given twice, bad chunks, folded lines, bare LF. Added
-here: a transfer coding other than chunked, a missing Host, and sizes and times. Requests that come while another is
-being answered (pipelining) wait in a queue, and the socket is not read until it is empty.
+llhttp refuses what smuggling is made of: both lengths, a length given twice, bad chunks, folded lines, bare LF;
+`framing` what is left of it, such as other transfer codings or a Host that is missing or given twice. Sizes and times
+are limited here. Requests that come while another is being answered (pipelining) wait in a queue, and the socket is not
+read until it is empty; nor is any answered while the client does not read what it was sent.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ import msgspec
 
 from pointsman import dialects
 from pointsman.dialects import chat
-from pointsman.gateway import admin, intake
+from pointsman.gateway import admin, framing, intake
 from pointsman.gateway.answers import Answer
+from pointsman.gateway.framing import Unwanted
 
 if TYPE_CHECKING:
     from pointsman.gateway.relay import Exchange
     from pointsman.gateway.state import State
 
 HEAD_LIMIT: Final = 64 * 1024  # bytes of a request's head
-_FIELDS_LIMIT: Final = 200
 _LINGER: Final = 2.0  # seconds in which a refused client may read why
 _PIECES: Final = 1024  # of a body, after which they are joined: a byte a piece must not cost forty
 
@@ -37,33 +38,33 @@ _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Request(msgspec.Struct, frozen=True):
-    """A request that is all there. Field names are lower case; `path` is without query."""
+    """A request that is all there. Field names are lower case, repeated fields joined; `path` is without query."""
 
     method: bytes
     path: str
     fields: dict[bytes, bytes]
     body: bytes
     keep: bool  # the connection may be used again
+    chunks: bool = True  # its client reads chunks: HTTP/1.1
 
 
 class Client(asyncio.Protocol):
     """One client connection. State: the request being read, those that wait, and the exchange under way."""
 
     __slots__ = (
-        "_body", "_chunked",
-        "_fields", "_head", "_keep", "_method", "_opening", "_parser", "_parts", "_queue", "_read",
-        "_refusal", "_seen", "_state", "_url", "exchange", "on_body", "on_header", "on_url", "reading", "since",
-        "transport",
+        "_body", "_chunked", "_chunks", "_count", "_deaf", "_fields", "_full", "_head", "_keep", "_method", "_opening",
+        "_parser", "_parts", "_queue", "_read", "_refusal", "_seen", "_state", "_url", "_version", "exchange",
+        "on_body", "on_url", "reading", "since", "transport",
     )  # fmt: skip
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._fields: dict[bytes, bytes] = {}
-        self._head: dict[bytes, bytes] = {}  # the same with names in lower case, once complete
+        self._fields: dict[bytes, bytes] = {}  # of the head while it comes, then of the trailer
+        self._head: dict[bytes, bytes] = {}  # the same, once complete
+        self._count = 0  # fields so far
         self._parts: list[bytes] = []
         self._url: list[bytes] = []
-        # The parser calls these three straight into C: no Python frame for a field or a piece of body.
-        self.on_header = self._fields.__setitem__
+        # The parser calls these two straight into C: no Python frame for a piece of body.
         self.on_body = self._parts.append
         self.on_url = self._url.append
         self._parser = httptools.HttpRequestParser(self)
@@ -72,7 +73,11 @@ class Client(asyncio.Protocol):
         self._seen = 0  # bytes of the request being read
         self._read = False  # its head is here
         self._refusal: Answer | None = None  # what is wrong with the request being read
+        self._deaf = False  # what still comes is not read: it follows a refusal
+        self._full = False  # the client does not read what it was sent
+        self._chunks = True  # the request being answered is of HTTP/1.1
         self._method = self._opening = b""
+        self._version = ""  # of the request being read
         self._keep = True
         self._chunked = False
         self.reading = False  # a request has begun and is not all there
@@ -85,6 +90,8 @@ class Client(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         self._state.clients.add(self)
+        if self._state.draining:
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why does not matter
         self._state.clients.discard(self)
@@ -94,30 +101,40 @@ class Client(asyncio.Protocol):
             exchange.left()
 
     def pause_writing(self) -> None:
+        self._full = True
         if self.exchange is not None:
             self.exchange.hold_back(slow=True)
 
     def resume_writing(self) -> None:
+        self._full = False
         if self.exchange is not None:
             self.exchange.hold_back(slow=False)
+        elif self._queue:
+            self._state.loop.call_soon(self._next)
 
     def data_received(self, data: bytes) -> None:
-        if self._refusal is not None:
-            return  # what follows a request that was refused is not read
+        if self._deaf:
+            return
         self._seen += len(data)
+        rest = None
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserCallbackError as error:
             self._reject_for(error)
+        except httptools.HttpParserUpgrade as upgrade:
+            rest = data[upgrade.args[0] :]
         except httptools.HttpParserError as error:
             self._reject(400, "bad_http", f"not valid HTTP/1.1: {error}")
+        if rest is not None:
+            self._stay(rest)
+            return
         if self.reading:
             self._check_size()
         queue = self._queue
         if queue:
-            if self.exchange is None:
+            if self.exchange is None and not self._full:
                 self._serve(queue.popleft())
-            if queue:
+            if queue and not self._deaf:
                 self.transport.pause_reading()
 
     # What the parser calls
@@ -126,43 +143,52 @@ class Client(asyncio.Protocol):
         self.reading = True
         self.since = self._state.now
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        fields, name = self._fields, name.lower()
+        twice = name in fields
+        self._count += 1
+        if twice or self._read or self._count > framing.FIELDS_LIMIT:
+            framing.check_field(name, count=self._count, twice=twice, trailing=self._read)
+        fields[name] = fields[name] + b", " + value if twice else value
+
     def on_headers_complete(self) -> None:
         self._read = True
-        self._head = fields = {name.lower(): value for name, value in self._fields.items()}
-        if self._parser.should_upgrade():
-            raise _Unwanted(400, "upgrade_refused", "no protocol upgrade here: speak HTTP/1.1")
-        length = fields.get(b"content-length")
-        if length is not None and int(length) > self._state.options.max_body:
-            raise _Unwanted(413, "body_too_large", f"a body of more than {self._state.options.max_body} bytes")
-        if fields.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
-            raise _Unwanted(501, "bad_transfer_coding", "no transfer coding but chunked")
-        if b"host" not in fields and self._parser.get_http_version() != "1.0":
-            raise _Unwanted(400, "no_host", "the Host field is missing")
-        if len(fields) > _FIELDS_LIMIT:
-            raise _Unwanted(431, "head_too_large", f"more than {_FIELDS_LIMIT} header fields")
+        self._head, self._fields = self._fields, {}
+        fields, parser = self._head, self._parser
+        self._version = version = parser.get_http_version()
+        framing.check_version(version)
+        if parser.should_upgrade():
+            framing.check_upgrade(parser.get_method(), fields)
+            return  # to come back: see _stay
+        framing.check_head(fields, version, self._state.options.max_body)
         if self._seen > HEAD_LIMIT and sum(map(len, (*fields, *fields.values(), *self._url))) > HEAD_LIMIT:
-            raise _Unwanted(431, "head_too_large", f"a head of more than {HEAD_LIMIT} bytes")
-        if b"expect" in fields and self.exchange is None:
+            raise Unwanted(431, "head_too_large", f"a head of more than {HEAD_LIMIT} bytes")
+        # Not in front of an answer that is due before this one's; whoever waits for it in vain sends the body anyway.
+        if b"expect" in fields and version == "1.1" and self.exchange is None and not self._queue:
             self.transport.write(_CONTINUE)
 
     def on_message_complete(self) -> None:
         parts, parser, url = self._parts, self._parser, self._url
+        if b"upgrade" in self._head and parser.should_upgrade():
+            return
         if self._body:
             parts.insert(0, bytes(self._body))
             self._body.clear()
         target = url[0] if len(url) == 1 else b"".join(url)
         body = parts[0] if len(parts) == 1 else b"".join(parts)
+        framing.check_size(len(body), self._state.options.max_body)
         self._queue.append(
             Request(
                 parser.get_method(),
-                target.partition(b"?")[0].decode("latin-1"),
+                framing.path_of(target),
                 self._head,
                 body,
                 parser.should_keep_alive(),
+                self._version == "1.1",
             )
         )
         self.reading = self._read = False
-        self._seen = 0
+        self._seen = self._count = 0
         self._fields.clear()
         parts.clear()
         url.clear()
@@ -182,7 +208,8 @@ class Client(asyncio.Protocol):
     def open(self, status: int, content_type: bytes, extra: bytes, length: bytes = b"") -> None:
         """Begin an answer that comes in pieces, of a length that is known or not. It is sent with the first of them."""
         # HTTP/1.0 knows no chunks: there the end of the connection is the end of the answer.
-        self._chunked = not length and self._parser.get_http_version() != "1.0"
+        self._chunked = not length and self._chunks
+        self._keep = self._keep and (self._chunked or bool(length))
         if self._chunked:
             framing = b"cache-control: no-cache\r\nx-accel-buffering: no\r\ntransfer-encoding: chunked\r\n"
         else:
@@ -236,8 +263,7 @@ class Client(asyncio.Protocol):
             self._keep = False
             self.refuse(request)
             return
-        self._keep = request.keep
-        self._method = request.method
+        self._keep, self._chunks, self._method = request.keep, request.chunks, request.method
         dialect = dialects.for_path(request.path)
         if dialect is not None and request.method == b"POST":
             intake.begin(self._state, self, request, dialect)
@@ -258,10 +284,21 @@ class Client(asyncio.Protocol):
             self.transport.close()
 
     def _next(self) -> None:
-        if self._queue and self.exchange is None and not self.transport.is_closing():
+        if self._queue and self.exchange is None and not self._full and not self.transport.is_closing():
             self._serve(self._queue.popleft())
             if not self._queue and self._refusal is None and not self.transport.is_closing():
                 self.transport.resume_reading()
+
+    def _stay(self, rest: bytes) -> None:
+        """Go on with HTTP/1.1 although the client would also speak HTTP/2, as Java's does.
+
+        The parser takes what follows such a head for another protocol; a fresh one is given the head without that.
+        """
+        old, self._parser = self._parser, httptools.HttpRequestParser(self)
+        head = framing.without_upgrade(old.get_method(), b"".join(self._url), self._head)
+        self._read, self._seen, self._count = False, 0, 0
+        self._url.clear()
+        self.data_received(head + rest)
 
     def _closing(self) -> bytes:
         return b"" if self._keep and not self._state.draining else b"connection: close\r\n"
@@ -278,12 +315,13 @@ class Client(asyncio.Protocol):
 
     def _reject_for(self, error: httptools.HttpParserCallbackError) -> None:
         cause = error.__context__
-        if not isinstance(cause, _Unwanted):
+        if not isinstance(cause, Unwanted):
             raise error
         self._reject(cause.status, cause.code, str(cause))
 
     def _reject(self, status: int, code: str, message: str) -> None:
         self.reading = False
+        self._deaf = True
         body = chat.write_error(status, code, message)
         self._refusal = Answer(status, code, body)
         self._queue.append(self._refusal)
@@ -298,11 +336,26 @@ class Client(asyncio.Protocol):
             if waited > (_LINGER if self._refusal is not None else options.idle_time):
                 self.transport.abort()
         elif waited > (options.body_time if self._read else options.header_time):
+            if self._full:
+                self.transport.abort()  # it would not read that either
+                return
             self._reject(408, "request_timeout", "the request did not come in time")
             self._serve(self._queue.popleft())
 
 
-class _Unwanted(Exception):  # noqa: N818 - carried through the parser
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status, self.code = status, code
+class Crowd(asyncio.Protocol):
+    """A connection too many: it is told so and closed, before it costs what those that are there need."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        code = "too_many_connections"
+        self._state.metrics.refused[code,].n += 1
+        body = chat.write_error(503, code, "the gateway has as many connections as it may: try again soon")
+        stream = cast("asyncio.Transport", transport)
+        stream.write(
+            b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-type: application/json\r\n"
+            b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(body), body)
+        )
+        stream.close()

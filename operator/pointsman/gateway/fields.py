@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
@@ -11,7 +12,11 @@ from pointsman.names import Dialect
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from msgspec import Raw
+
 _ANTHROPIC_VERSION: Final = b"2023-06-01"
+_PROMPT: Final = ("system", "instructions", "messages", "input")
+_ALIKE: Final = 2048  # bytes at the head of each part of a prompt by which it is known again
 
 
 def passed_on(dialect: Dialect, fields: Mapping[bytes, bytes], own: Collection[bytes]) -> bytes:
@@ -25,6 +30,16 @@ def passed_on(dialect: Dialect, fields: Mapping[bytes, bytes], own: Collection[b
         if beta is not None and b"anthropic-beta" not in own:
             lines += b"anthropic-beta: %b\r\n" % beta
     return lines
+
+
+def affinity(request: Mapping[str, Raw]) -> int:
+    """A number of the prompt's head: requests that begin alike have the same, and are best sent to the same replica."""
+    number = 0
+    for name in _PROMPT:
+        part = request.get(name)
+        if part is not None:
+            number = zlib.crc32(memoryview(part)[:_ALIKE], number)
+    return number | 1 << 32
 
 
 def read_retry_after(value: bytes, now: float) -> float:

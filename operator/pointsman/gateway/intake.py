@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from pointsman import dialects
+from pointsman.dialects import needs
 from pointsman.exchange import BadRequestError
 from pointsman.failover import choose
 from pointsman.gateway import answers
@@ -33,7 +36,10 @@ def begin(state: State, client: Client, request: Request, dialect: Dialect) -> N
     except BadRequestError as error:
         client.refuse(Answer(400, "invalid_request", wire.write_error(400, "invalid_request", str(error))))
         return
-    lane = routing.lane(head.model, dialect, head.tools, fence)
+    lane = routing.lane(head.model, dialect, head.needs, fence)
+    if lane is not None and lane.minds_media and (media := needs.media(head.fields)):
+        head = msgspec.structs.replace(head, needs=head.needs | media)
+        lane = routing.lane(head.model, dialect, head.needs, fence)
     if lane is None:
         client.refuse(answers.unknown_model(wire, routing, head.model))
         return

@@ -13,6 +13,8 @@ Labels = tuple[str, ...]
 
 # Seconds; OpenTelemetry's advice for durations of GenAI operations.
 BOUNDS: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+# Tokens; as above.
+TOKEN_BOUNDS: Final = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864)
 
 
 class Count:
@@ -24,22 +26,32 @@ class Count:
         self.n = 0
 
 
+class Amount:
+    """State: a sum that only grows."""
+
+    __slots__ = ("n",)
+
+    def __init__(self) -> None:
+        self.n = 0.0
+
+
 class Histogram:
     """State: a count for each bound, and the sum, of what was sorted in; and what was not yet.
 
     To observe is to append to `fresh`; `sort_in`, now and then, does the rest for many at once.
     """
 
-    __slots__ = ("counts", "fresh", "total")
+    __slots__ = ("bounds", "counts", "fresh", "total")
 
-    def __init__(self) -> None:
-        self.counts = [0] * (len(BOUNDS) + 1)
+    def __init__(self, bounds: tuple[float, ...] = BOUNDS) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
         self.total = 0.0
-        self.fresh: list[float] = []  # seconds
+        self.fresh: list[float] = []  # seconds, or tokens
 
     def sort_in(self) -> None:
         for seconds in self.fresh:
-            self.counts[bisect_left(BOUNDS, seconds)] += 1
+            self.counts[bisect_left(self.bounds, seconds)] += 1
         self.total += sum(self.fresh)
         self.fresh.clear()
 
@@ -56,22 +68,29 @@ class Metrics:
         self.broken: defaultdict[Labels, Count] = defaultdict(Count)  # provider, model, reason: after the commit
         self.duration: defaultdict[Labels, Histogram] = defaultdict(Histogram)  # provider, model, dialect
         self.first: defaultdict[Labels, Histogram] = defaultdict(Histogram)  # provider, model, dialect
+        self.tokens: defaultdict[Labels, Histogram] = defaultdict(_of_tokens)  # provider, model, dialect, type
+        self.cost: defaultdict[Labels, Amount] = defaultdict(Amount)  # route, provider, model: USD
+        self.queued: defaultdict[Labels, Count] = defaultdict(Count)  # provider
         self.refused: defaultdict[Labels, Count] = defaultdict(Count)  # code: requests that were no requests
         self.load_failures = Count()
         self.last_load = 0.0  # seconds since the epoch
 
     def sort_in(self) -> None:
         """Sort in what all histograms have observed."""
-        for histograms in (self.duration, self.first):
+        for histograms in (self.duration, self.first, self.tokens):
             for each in histograms.values():
                 each.sort_in()
 
 
-def counter(name: str, text: str, labels: Sequence[str], values: Mapping[Labels, Count]) -> Iterable[str]:
+def _of_tokens() -> Histogram:
+    return Histogram(TOKEN_BOUNDS)
+
+
+def counter(name: str, text: str, labels: Sequence[str], values: Mapping[Labels, Count | Amount]) -> Iterable[str]:
     """The lines of a counter."""
     yield from _heading(name, text, "counter")
     for key, value in sorted(values.items()):
-        yield f"{name}{_labels(labels, key)} {value.n}"
+        yield f"{name}{_labels(labels, key)} {value.n:.12g}"
 
 
 def gauge(name: str, text: str, labels: Sequence[str], values: Mapping[Labels, float]) -> Iterable[str]:
@@ -87,7 +106,7 @@ def histogram(name: str, text: str, labels: Sequence[str], values: Mapping[Label
     for key, value in sorted(values.items()):
         value.sort_in()
         sofar = 0
-        for bound, count in zip((*BOUNDS, "+Inf"), value.counts, strict=True):
+        for bound, count in zip((*value.bounds, "+Inf"), value.counts, strict=True):
             sofar += count
             yield f"{name}_bucket{_labels((*labels, 'le'), (*key, str(bound)))} {sofar}"
         yield f"{name}_sum{_labels(labels, key)} {value.total:.9g}"
@@ -116,6 +135,12 @@ def render(metrics: Metrics) -> list[str]:
                    metrics.duration),
         *histogram("gen_ai_server_time_to_first_token_seconds", "From request to the first output, failovers included.",
                    answer, metrics.first),
+        *histogram("gen_ai_client_token_usage", "Tokens of requests and answers, as the targets counted them.",
+                   (*answer, "gen_ai_token_type"), metrics.tokens),
+        *counter("pointsman_gateway_cost_usd_total", "What answers cost by the prices of their models.",
+                 ("route", "provider", "model"), metrics.cost),
+        *counter("pointsman_gateway_queued_total", "Requests that waited for a target that bore no more.",
+                 ("provider",), metrics.queued),
         *counter("pointsman_gateway_config_load_failures_total", "Routing tables that could not be used.", (),
                  {(): metrics.load_failures}),
         *gauge("pointsman_gateway_config_last_load_timestamp_seconds", "When the table in force was loaded.", (),

@@ -4,6 +4,9 @@ Each gives `feed(body, last) -> Failure | None` and says in its attributes how f
 
     spoke      there is real output: what is held may go to the client
     complete   nothing is missing any more, even if the connection stays open
+    ending     nothing more than its formal end is likely to come
+    calling    a tool call is coming, of which nothing may go to the client before the answer is whole
+    usage      what the answer says that it cost, once it has
 
 `take()` gives what may be passed on and has not been yet.
 """
@@ -12,31 +15,53 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pointsman.dialects.replay import DIVERGED, Replay
+from pointsman import dialects
+from pointsman.dialects.joint import Joint
 from pointsman.exchange import Failure, FailureKind, Signal
+from pointsman.gateway import fields
+from pointsman.gateway.upstream import field
 from pointsman.sse import FrameTooLongError, Splitter, frames
 
 if TYPE_CHECKING:
     from pointsman.dialects import Wire
-    from pointsman.dialects.replay import Told
-    from pointsman.exchange import Head
+    from pointsman.dialects.resume import Step
+    from pointsman.dialects.told import Told
+    from pointsman.exchange import Head, Usage
+    from pointsman.gateway.upstream import Fields
+    from pointsman.names import Dialect
 
 HOLD_LIMIT: Final = 8 * 1024 * 1024  # bytes of an answer that are held to see whether it is one
 ERROR_LIMIT: Final = 1024 * 1024  # bytes of an error that are read
 
 
 class Streamed:
-    """A stream of events: whole frames are passed on, half ones wait."""
+    """A stream of events: whole frames are passed on, half ones wait, and so does all from a tool call on."""
 
-    __slots__ = ("_began", "_held", "_scanner", "_size", "_splitter", "complete", "spoke", "terminal")
+    __slots__ = ("_began", "_calls", "_held", "_scanner", "_size", "_splitter", "complete", "spoke", "terminal")
 
     def __init__(self, wire: Wire, head: Head) -> None:
         self._scanner = wire.Scanner(head)
         self._splitter = Splitter()
         self._held: list[bytes] = []
+        self._calls: list[bytes] | None = None  # what has come since a tool call began, until the answer is whole
         self._size = 0
         self._began = False
         self.spoke = self.complete = self.terminal = False
+
+    @property
+    def calling(self) -> bool:
+        """Whether a tool call is coming, and held."""
+        return self._calls is not None
+
+    @property
+    def ending(self) -> bool:
+        """Whether nothing more than its last event is likely to come."""
+        return self._scanner.ending
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the answer says that it cost, if it has said so."""
+        return self._scanner.usage
 
     def feed(self, body: bytes, last: bool) -> Failure | None:
         """The next piece. A Failure: an error in the stream, no stream at all, or its end before its end."""
@@ -46,7 +71,7 @@ class Streamed:
             return Failure(FailureKind.INVALID_RESPONSE, str(error))
         if run:
             self._began = True
-            if not (self.spoke and self._scanner.quiet(run)):
+            if not (self.spoke and self._calls is None and self._scanner.quiet(run)):
                 failure = self._scan(run)
                 if failure is not None and not self.terminal:
                     return failure
@@ -65,63 +90,88 @@ class Streamed:
         for frame in frames(run):
             signal = self._scanner.feed(frame)
             if isinstance(signal, Failure):
-                self._held.append(b"".join(scanned))
+                if self._calls is None:
+                    self._held.append(b"".join(scanned))
                 return signal
+            if signal is Signal.CALL and self._calls is None:
+                self._held.append(b"".join(scanned))
+                scanned.clear()
+                self._calls = []
             scanned.append(frame.raw)
-            if signal is not Signal.PREAMBLE:
+            if signal is Signal.TERMINAL:
+                self._let_go()
+                self.spoke = self.terminal = True
+            elif signal is Signal.OUTPUT and self._calls is None:
                 self.spoke = True
-                self.terminal = self.terminal or signal is Signal.TERMINAL
-        self._held.append(run)
+        (self._held if self._calls is None else self._calls).append(b"".join(scanned))
         self.complete = self.terminal or self._scanner.closing() is not None
-        if not self.spoke:
+        if not self.spoke or self._calls is not None:
             self._size += len(run)
             if self._size > HOLD_LIMIT:
                 return Failure(FailureKind.INVALID_RESPONSE, f"{HOLD_LIMIT} bytes of a stream without output")
         return None
 
+    def _let_go(self) -> None:
+        calls, self._calls = self._calls, None
+        if calls:
+            self._held += calls
+
     def _end(self) -> Failure | None:
         if self.terminal:
             return None
-        if self._splitter.tail.strip():
-            # Some servers forget the last blank line. If the frame was cut, it cannot be read, which is as good.
-            failure = self._scan(self._splitter.take(b"\n\n"))
-            if failure is not None and self._began:
-                return Failure(FailureKind.CONNECT_FAILURE, "the stream was cut")
+        if self._splitter.tail.strip() and not self._tail_is_whole():
+            return Failure(FailureKind.CONNECT_FAILURE, "the stream was cut")
         closing = self._scanner.closing()
         if not self._began:
             return Failure(FailureKind.INVALID_RESPONSE, "no event stream")
         if not self.terminal and closing is None:
             return Failure(FailureKind.CONNECT_FAILURE, "the stream ended before its end")
+        self._let_go()
         if not self.terminal and closing is not None:
             self._held.append(closing)
         self.terminal = self.spoke = True
         return None
 
+    def _tail_is_whole(self) -> bool:
+        """Whether what is left is an event that only lacks its blank line, as some servers forget the last one."""
+        begun = self._began
+        run = self._splitter.take(b"\n\n")
+        # Half of one must not reach the client: an event that was cut has no data, or none that can be read.
+        if not all(frame.data for frame in frames(run)):
+            return not begun
+        return self._scan(run) is None or not begun
 
-class Replayed(Streamed):
+
+class Joined(Streamed):
     """A stream that takes up one that broke off: what the client has been sent already is left out.
 
-    `spoke` is set when all of that has been said again; a Failure: this is another answer.
+    `spoke` is set when it has come to where the first broke off; a Failure: this is another answer.
     """
 
-    __slots__ = ("_ready", "_replay")
+    __slots__ = ("_joint", "_ready")
 
-    def __init__(self, wire: Wire, head: Head, told: Told) -> None:
-        super().__init__(wire, head)
-        self._replay = Replay(wire, told)
+    def __init__(self, home: Dialect, head: Head, told: Told, step: Step) -> None:
+        super().__init__(dialects.ALL[step.dialect], head)
+        if step.prefix:
+            self._scanner.go_on()
+        self._joint = Joint(home, told, step)
         self._ready: list[bytes] = []
 
     def feed(self, body: bytes, last: bool) -> Failure | None:
         """The next piece. A Failure as of any stream, and where it differs from what was sent."""
+        before = self.terminal
         failure = super().feed(body, last)
         for frame in frames(super().take()):
-            passed = self._replay.feed(frame)
+            passed = self._joint.feed(frame)
             if isinstance(passed, Failure):
                 return passed
             self._ready.append(passed)
-        self.spoke = self._replay.caught_up
-        if self.terminal and not self.spoke:
-            return DIVERGED  # it ends before it has said all that was sent
+        if self.terminal and not before:
+            rest = self._joint.close()
+            if isinstance(rest, Failure):
+                return rest  # it ends before it has come to what was sent last
+            self._ready.append(rest)
+        self.spoke = self._joint.caught_up
         return failure
 
     def take(self) -> bytes:
@@ -133,12 +183,14 @@ class Replayed(Streamed):
 class Whole:
     """An answer in one piece, held until it is all there and is one; a very large one is passed on from 8 MiB on."""
 
-    __slots__ = ("_head", "_parts", "_size", "_status", "_wire", "complete", "spoke", "terminal")
+    __slots__ = ("_head", "_parts", "_size", "_status", "_wire", "complete", "spoke", "terminal", "usage")
+    calling = ending = False
 
     def __init__(self, wire: Wire, head: Head, status: int) -> None:
         self._wire, self._head, self._status = wire, head, status
         self._parts: list[bytes] = []
         self._size = 0
+        self.usage: Usage | None = None
         self.spoke = self.complete = self.terminal = False
 
     def feed(self, body: bytes, last: bool) -> Failure | None:
@@ -163,12 +215,23 @@ class Whole:
         parts.clear()
         return body
 
+    def look(self) -> bool:
+        """Whether what has come is a whole answer, although its end was not said."""
+        self._parts = [b"".join(self._parts)]
+        body = self._parts[0].rstrip()
+        self.complete = (
+            not self._head.stream and body.endswith(b"}") and self._wire.whole_ok(self._status, body) is None
+        )
+        return self.complete
+
     def _end(self) -> Failure | None:
         body = b"".join(self._parts) if len(self._parts) != 1 else self._parts[0]
         self._parts = [body]
         failure = self._wire.whole_ok(self._status, body)
         if failure is None and self._head.stream:
             return Failure(FailureKind.INVALID_RESPONSE, "no stream, although one was asked for", self._status)
+        if failure is None:
+            self.usage = self._wire.read_usage(body)
         return failure
 
 
@@ -176,6 +239,8 @@ class Refused:
     """An error's body, read to find out what it means."""
 
     __slots__ = ("_parts", "_retry_after", "_size", "_status", "_wire", "complete", "spoke", "terminal")
+    calling = ending = False
+    usage: Usage | None = None
 
     def __init__(self, wire: Wire, status: int, retry_after: float) -> None:
         self._wire, self._status, self._retry_after = wire, status, retry_after
@@ -196,4 +261,14 @@ class Refused:
         return b"".join(self._parts)
 
 
-Reading = Streamed | Replayed | Whole | Refused
+Reading = Streamed | Joined | Whole | Refused
+
+
+def begin(wire: Wire, head: Head, status: int, answer: Fields, date: float) -> Reading:
+    """How to read an answer that begins with this status and these fields. `date`: seconds of the epoch."""
+    if not 200 <= status < 300:
+        return Refused(wire, status, fields.read_retry_after(field(answer, b"retry-after"), date))
+    kind = field(answer, b"content-type")
+    if head.stream and b"json" not in kind and b"html" not in kind:
+        return Streamed(wire, head)
+    return Whole(wire, head, status)

@@ -10,110 +10,101 @@ write for each read. A frame that has not ended waits, so that a cut never leave
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable  # noqa: TC003 - the table of acts is made at run time
+from math import inf
+from random import random
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
-from pointsman.dialects.replay import Told
+from pointsman.dialects.told import Told
 from pointsman.exchange import Failure, FailureKind
-from pointsman.failover import choose, machine
-from pointsman.failover.machine import ANSWERED, FINISHED, LEFT, REJOINED, SPOKE, WHOLE, Broke, Run
-from pointsman.gateway import answers, decision, fields
+from pointsman.failover import choose, machine, steps
+from pointsman.failover.choose import Passed
+from pointsman.failover.machine import RESUME
+from pointsman.failover.pace import LOAD_LONGEST
+from pointsman.failover.steps import ANSWERED, DUE, FINISHED, LEFT, REJOINED, SLOW, SPOKE, WHOLE, Broke, Overtook, Stop
+from pointsman.gateway import account, answers, load, preflight, waking
 from pointsman.gateway.answers import Answer
-from pointsman.gateway.reading import Reading, Refused, Replayed, Streamed, Whole
+from pointsman.gateway.carriage import Carriage
+from pointsman.gateway.hedge import Rival
+from pointsman.gateway.reading import Joined, Reading, Refused, Streamed, Whole, begin
 from pointsman.gateway.upstream import field
 
 if TYPE_CHECKING:
-    from pointsman.exchange import Head
-    from pointsman.gateway.edge import Client, Request
-    from pointsman.gateway.routing import Lane, Tally
-    from pointsman.gateway.state import State
-    from pointsman.gateway.upstream import Connection, Dial, Fields
+    from pointsman.failover.choose import Order
+    from pointsman.gateway.upstream import Fields
 
 LINGER: Final = 2.0  # seconds for which a target may keep open a stream that is whole
+ENDING: Final = 5.0  # seconds for which an answer may keep its last event to itself, before another is asked
+JITTER: Final = (0.1, 0.3)  # seconds before a target is asked again, so that many requests do not do so at once
+KEEP_ALIVE: Final = 10.0  # seconds after which a client hears something while a tool call is held
 _BAD: Final = frozenset({FailureKind.BAD_REQUEST, FailureKind.CONTENT_POLICY})
-_ID: Final = re.compile(rb"[\w.:/+=-]{1,128}")
+_COMMENT: Final = b": keep-alive\n\n"
 
 
-class Exchange:
+class Exchange(Carriage):
     """One request on its way. State: the machine's, what carries it now, what was read, and when it is late."""
 
-    __slots__ = (
-        "_body", "_client", "_dials", "_end_by", "_fields", "_head", "_id", "_lane", "_length", "_order", "_output_by",
-        "_reading", "_refusal", "_retried", "_run", "_sent", "_shown", "_stall", "_started", "_state", "_status",
-        "_tally", "_told", "_type", "committed", "deadline", "first", "line", "resuming", "waiting",
-    )  # fmt: skip
-
-    _tally: Tally  # of the target being tried
-
-    def __init__(self, state: State, client: Client, request: Request, lane: Lane, head: Head) -> None:
-        self._state, self._client, self._lane, self._head = state, client, lane, head
-        self._started = now = time.monotonic()
-        self._order = order = choose.order(lane.chain, state.health, now)
-        self._run = run = Run(order, lane.route.policy, streamed=head.stream, now=now)
-        given = request.fields.get(b"x-request-id")
-        self._id = given if given is not None and _ID.fullmatch(given) else state.new_id()
-        self._fields = request.fields
-        self._end_by = self._output_by = self.deadline = run.ends
-        self._dials = self._status = self._shown = 0  # _shown: the status that the client was sent
-        self._type = self._length = self._sent = self._body = b""
-        self._reading: Reading | None = None
-        self._refusal: tuple[int, bytes, bytes] | None = None  # status, type, body of a target's refusal
-        self._retried = False  # on a fresh connection, after a kept one was found dead
-        self._stall = self.first = 0.0  # when the first output was here; 0.0: not yet
-        self._told: Told | None = None  # what the client was sent, while that can be taken up by another target
-        self.committed = False
-        self.resuming = False  # committed, and another target is saying again what was sent
-        self.waiting = False  # for a client that reads slowly
-        self.line: Connection | Dial | None = None
+    __slots__ = ()
 
     def start(self) -> None:
         """Try the first target, or say why there is none."""
-        lane = self._lane
+        lane = self.lane
         self._client.exchange = self
-        self._state.exchanges.add(self)
-        if lane.chain.candidates:
-            self._obey(self._run.start(self._started))
-        else:
+        self.state.exchanges.add(self)
+        if not lane.chain.candidates:
             if lane.chain.fenced_in:
-                self._state.metrics.blocked[lane.route.name,].n += 1
-            self._refuse(answers.no_candidate(lane.wire, lane.route, lane.chain))
+                self.state.metrics.blocked[lane.route.name,].n += 1
+            self.refuse(answers.no_candidate(lane.wire, lane.route, lane.chain))
+            return
+        if lane.chain.cold:
+            waking.wake(self.state, lane)
+            self.passed = tuple(
+                Passed(each.provider.name, each.model.id, "cold", "its model is being loaded")
+                for each in lane.chain.cold
+            )
+        if choose.fits_all(self.order, self.state.windows, self.head):
+            self.obey(self.run.start(self.started))
+        else:
+            preflight.check(self)
+
+    def go(self, order: Order) -> None:
+        """Try the first of those that can hold the request."""
+        self.order = order
+        self.run.take(order)
+        self.obey(self.run.start(time.monotonic()))
 
     # What a connection calls back (upstream.Caller)
 
     def connected(self) -> None:
-        self.deadline = self._output_by
+        self.deadline = min(self._output_by, self._hedge_at)
 
     def whole(self, status: int, head: Fields, body: bytes) -> None:
-        if status != 200 or self._head.stream:
+        if status != 200 or self.head.stream or self.resuming:
             self.answered(status, head)
             self.received(body, last=True)
             return
         self.line = None
-        self._status, self._type = status, field(head, b"content-type")
-        failure = self._lane.wire.whole_ok(status, body)
+        wire = self.lane.wire
+        self.status, self._type = status, field(head, b"content-type")
+        failure = wire.whole_ok(status, body)
         if failure is None:
+            self.usage = wire.read_usage(body)
             self._deliver_whole(body)
         else:
             self._break(failure)
 
     def answered(self, status: int, head: Fields) -> None:
-        wire = self._lane.wire
-        self._status, self._type = status, field(head, b"content-type")
-        if not 200 <= status < 300:
-            wait = fields.read_retry_after(field(head, b"retry-after"), time.time())
-            self._reading = Refused(wire, status, wait)
+        self.status, self._type = status, field(head, b"content-type")
+        reading = begin(self.lane.wire, self.head, status, head, self.date)
+        if self.resuming and self._told is not None and isinstance(reading, Streamed):
+            reading = Joined(self.lane.dialect, self.head, self._told, self._steps[0])
+        self._reading = reading
+        if isinstance(reading, Refused):
             return
-        if self._head.stream and b"json" not in self._type and b"html" not in self._type:
-            again = self._told if self.resuming else None
-            self._reading = Streamed(wire, self._head) if again is None else Replayed(wire, self._head, again)
-        else:
-            self._reading = Whole(wire, self._head, status)
+        if isinstance(reading, Whole):
             self._length = field(head, b"content-length")
-        self._obey(self._run.feed(ANSWERED, self._started))
+        self.obey(self.run.feed(ANSWERED, self.started))
 
     def received(self, body: bytes, last: bool) -> None:
         reading = self._reading
@@ -125,34 +116,61 @@ class Exchange:
             self._break(failure)
         elif self.resuming:
             if reading.spoke:
-                self._obey(self._run.feed(REJOINED, time.monotonic()))
+                self.obey(self.run.feed(REJOINED, time.monotonic()))
                 self._pass_on(reading, last)
         elif self.committed:
             self._pass_on(reading, last)
         elif reading.spoke or last:
             self._speak(reading, last)
+        elif reading.calling:
+            self._hold_call(reading)
+        elif isinstance(reading, Whole):
+            self._heard = self.state.now
+            self.deadline = min(self._heard + LINGER, self._output_by)
 
     def broke(self, message: str, stale: bool) -> None:
-        self.line = None
-        backend = self._tally.place.backend
+        reached, self.line = self.line is not None and self.line.stands, None
+        reading, backend = self._reading, self.tally.place.backend
+        if reading is not None and reading.complete:
+            self.received(b"", last=True)  # it only lacked its formal end
+            return
         again = (stale and not self._retried) or (self._reading is None and self._dials < len(backend.addresses))
         if again and (self.resuming or not self.committed):
             # A kept connection that the server had closed, or one replica of several: the target itself may be well.
             self._retried = self._retried or stale
             self._dial(fresh=stale)
         else:
-            self._break(Failure(FailureKind.CONNECT_FAILURE, message, self._status))
+            self._break(Failure(FailureKind.CONNECT_FAILURE, message, self.status), reached=reached)
 
-    # What the client and the sweep call
+    # What a hedge calls
+
+    def overtaken(self, last: bool) -> None:
+        """The hedge has spoken, or is whole: it is the answer."""
+        self._drop()
+        loser = self.tally.candidate
+        self.state.metrics.attempts[loser.provider.name, loser.model.id, FailureKind.OVERTAKEN].n += 1
+        self.state.health.released(loser.provider.name, loser.model.id, self.tried_at)
+        reading = self._adopt()
+        if reading is not None:
+            self._speak(reading, last, overtook=True)
+
+    def rival_broke(self, failure: Failure) -> None:
+        """The hedge has failed; the first attempt goes on."""
+        rival, self._rival = self._rival, None
+        if rival is not None:
+            self._cool(rival.tally.candidate, failure, rival.started, reached=rival.status > 0)
+            self.obey(self.run.feed(steps.RivalBroke(failure), time.monotonic()))
+
+    # What the client, the queue and the sweep call
 
     def left(self) -> None:
         """The client has gone: so does the call."""
-        candidate = self._run.candidate
-        self._obey(self._run.feed(LEFT, time.monotonic()))
+        candidate = self.run.candidate
+        self.obey(self.run.feed(LEFT, time.monotonic()))
         if candidate is not None:
-            self._state.health.released(candidate.provider.name, candidate.model.id)
+            self.state.health.released(candidate.provider.name, candidate.model.id, self.tried_at)
         self._drop()
-        self._finish(499, "client_left")
+        self.finish(499, "client_left")
 
     def hold_back(self, slow: bool) -> None:
         """The client reads slowly: so does the gateway. Its slowness is not the target's."""
@@ -163,158 +181,230 @@ class Exchange:
             (self.line.pause if slow else self.line.resume)()
         self.deadline = self._end_by if slow else min(time.monotonic() + self._stall, self._end_by)
 
+    def due(self) -> None:
+        """What was waited for may have come."""
+        self.ticket = None
+        if self.run.state is machine.State.WAITING:  # else the client has left since it was called
+            self.obey(self.run.feed(DUE, time.monotonic()))
+
     def late(self, now: float) -> None:
         """The deadline has passed."""
         reading = self._reading
-        if reading is not None and reading.complete:
+        if self.run.state is machine.State.WAITING:
+            if not load.still_full(self, now):
+                load.leave(self)
+                self.due()
+        elif reading is not None and reading.complete:
             self._drop()
             self.received(b"", last=True)  # whole, if not ended: servers forget to close, or to say [DONE]
+        elif isinstance(reading, Whole) and not self.committed and self._looked(reading, now):
+            pass
+        elif now >= self._hedge_at and now < self._output_by:
+            self._hedge_at = inf
+            self.deadline = self._output_by
+            self.obey(self.run.feed(SLOW, now))
         elif self.committed and not self.resuming:
+            self._blame()
             spent = now >= self._end_by
             message = "the time for the request is spent" if spent else f"no event for {self._stall:g} s"
-            self._break(Failure(FailureKind.TIMEOUT, message, self._status))
+            self._break(Failure(FailureKind.TIMEOUT, message, self.status))
         elif self._dialling():
-            timeout = self._lane.route.policy.timeouts.connect
-            self._break(Failure(FailureKind.CONNECT_FAILURE, f"no connection within {timeout:g} s"))
+            self._blame()
+            timeout = self.lane.route.policy.timeouts.connect
+            self._break(Failure(FailureKind.CONNECT_FAILURE, f"no connection within {timeout:g} s"), reached=False)
         else:
-            self._break(Failure(FailureKind.TIMEOUT, "no output in time", self._status))
+            self._blame()
+            self.state.pace.missed(self.tally.candidate)
+            waited = now - self.tried_at
+            self._break(Failure(FailureKind.TIMEOUT, f"no output within {waited:.1f} s", self.status))
+
+    def _looked(self, reading: Whole, now: float) -> bool:
+        """Whether an answer in one piece that has paused is whole, or may pause for longer."""
+        if reading.look():
+            self._drop()
+            self.received(b"", last=True)
+            return True
+        self.deadline = min(self._heard + self.lane.route.policy.timeouts.stall, self._output_by)
+        return now < self.deadline
 
     def cut(self) -> None:
         """The gateway ends: the client is told inside the stream, or before it."""
+        failure = Failure(FailureKind.CONNECT_FAILURE, "the gateway is shutting down")
+        self._drop()
         if self.committed:
-            self._told = None
-            self._break(Failure(FailureKind.CONNECT_FAILURE, "the gateway is shutting down"))
+            self.obey(self.run.feed(Stop(failure), time.monotonic()))
         else:
-            self._drop()
-            message, code = "the gateway is shutting down", "shutting_down"
-            body = self._lane.wire.write_error(503, code, message)
-            self._refuse(Answer(503, code, body, b"retry-after: 1\r\n"))
+            code = "shutting_down"
+            body = self.lane.wire.write_error(503, code, failure.message)
+            self.refuse(Answer(503, code, body, b"retry-after: 1\r\n"))
 
     # What the machine commands
 
-    def _obey(self, command: machine.Command) -> None:
+    def obey(self, command: steps.Command) -> None:
+        """Do what the machine says."""
         act = _ACTS.get(type(command))
         if act is not None:
             act(self, command)
 
-    def _try(self, command: machine.Try) -> None:
-        candidate, lane, state = command.candidate, self._lane, self._state
-        if state.health.entries:
-            state.health.tried(candidate.provider.name, candidate.model.id, state.now)
+    def _try(self, command: steps.Try) -> None:
+        candidate, state = command.candidate, self.state
         if self._dials:  # not the first: leave nothing of the one before
-            self._reading = None
-            self._retried = False
-            self._dials = self._status = 0
-        self._tally = tally = lane.tally(candidate)
-        body = lane.wire.with_model(self._head.fields, candidate.model, candidate.provider)
-        passed = fields.passed_on(lane.dialect, self._fields, tally.place.names)
-        self._sent = b"%b%bContent-Length: %d\r\n\r\n%b" % (tally.head, passed, len(body), body)
-        self._output_by = command.output_by
-        self._dial(fresh=False)
+            self._forget_answer()
+        self.tally = tally = self.lane.tally(candidate)
+        self.tried_at = now = time.monotonic() if self.run.attempts else self.started
+        if tally.limited and (busy := load.take(self, now)) is not None:
+            self._break(busy)
+            return
+        if state.health.entries:
+            state.health.tried(candidate.provider.name, candidate.model.id, now)
+        self._hedge_at = command.hedge_at
+        self._output_by = min(tally.patience(self.head, state.pace, now), command.by)
+        self._send(candidate)
 
-    def _commit(self, command: machine.Commit) -> None:
+    def _wait(self, command: steps.Wait) -> None:
+        self._reading = None
+        self.deadline = command.until
+        if command.failure.kind is FailureKind.BUSY and not load.enter(self, command):
+            self.refuse(answers.overloaded(self.lane.wire, self.lane.route, load.seconds(self, command)))
+
+    def _hedge(self, command: steps.Hedge) -> None:
+        tally = self.lane.tally(command.candidate)
+        now = time.monotonic()
+        if tally.limited and load.full(self, tally, now):
+            self.obey(self.run.feed(steps.RivalBroke(Failure(FailureKind.BUSY, "it bears no more")), now))
+            return
+        candidate = command.candidate
+        if self.state.health.entries:
+            self.state.health.tried(candidate.provider.name, candidate.model.id, now)
+        body, dropped = self.lane.wire.with_model(self.head.fields, candidate.model, candidate.provider)
+        self._rival = Rival(self, tally, dropped, now)
+        tally.place.backend.send(self._rival, self.written(tally, tally.head, body), self.state.loop)
+
+    def _promote(self, _command: steps.Promote) -> None:
+        if self._adopt() is not None:
+            self.obey(self.run.feed(ANSWERED, time.monotonic()))
+
+    def _commit(self, command: steps.Commit) -> None:
         self._answered_by()
         self._stall, self._end_by = command.stall, command.end_by
         self.committed = True
-        self._shown = self._status
-        told = self._decision(answered=True)
+        self.shown = self.status
+        told = account.header(self, answered=True)
         if isinstance(self._reading, Streamed):
-            lane, policy = self._lane, self._lane.route.policy
-            if policy.mid_stream == machine.RESUME and self._order.limit > 1 and self._head.choices == 1:
+            lane = self.lane
+            if lane.route.policy.mid_stream == RESUME and self.head.choices == 1:
                 self._told = Told(lane.wire)
-            self._client.open(self._status, self._type or b"text/event-stream", told)
+            self._client.open(self.status, self._type or b"text/event-stream", told)
         else:
-            self._client.open(self._status, self._type, told, self._length)
+            self._client.open(self.status, self._type, told, self._length)
 
-    def _rejoin(self, command: machine.Rejoin) -> None:
+    def _rejoin(self, command: steps.Rejoin) -> None:
         self._answered_by()
-        self._state.metrics.resumed[self._lane.route.name,].n += 1
+        self.state.metrics.resumed[self.lane.route.name,].n += 1
         self._stall, self._end_by = command.stall, command.end_by
         self.resuming = False
+        self.resumed += 1
+        # Readers of event streams pass over comments: it is for people who look at the bytes.
+        self._client.pass_on(account.joint(self), last=False)
         if self.waiting and self.line is not None:
             self.line.pause()
             self.deadline = self._end_by
 
-    def _deliver(self, _command: machine.Deliver) -> None:
+    def _deliver(self, _command: steps.Deliver) -> None:
         self._answered_by()
-        self._client.reply(self._status, self._type, self._body, self._decision(answered=True))
-        self._finish(self._status)
+        self._client.reply(self.status, self._type, self._body, account.header(self, answered=True))
+        self.finish(self.status)
 
-    def _fail(self, command: machine.Fail) -> None:
-        lane, run = self._lane, self._run
+    def _fail(self, command: steps.Fail) -> None:
+        lane, run = self.lane, self.run
         failure = run.attempts[-1].failure if run.attempts else None
         if command.committed and failure is not None:
-            timeout = failure.kind is FailureKind.TIMEOUT
-            status, code = (504, "upstream_timeout") if timeout else (502, "upstream_failed")
-            message = f"the answer broke off: {failure.message[:200]}"
-            reading = self._reading
-            # What a target says that was to take the answer up is none of the client's business.
-            streamed = self.resuming or isinstance(reading, Streamed)
-            event = lane.wire.write_stream_error(status, code, message) if streamed else b""
-            held = reading.take() if reading is not None and not self.resuming else b""
-            self._client.end_broken(held + event)
-            self._count_broken(failure)
-            self._finish(self._shown, code)
+            self._fail_inside(account.cause(run))
         elif failure is not None and failure.kind in _BAD and self._refusal is not None:
-            self._refuse(answers.passed_on(lane.wire, run, *self._refusal))
+            self.refuse(answers.passed_on(lane.wire, run, *self._refusal))
         else:
-            wait = answers.retry_after(lane.chain, self._state.health, time.monotonic())
-            self._refuse(answers.exhausted(lane.wire, lane.route, run, wait))
+            wait = answers.retry_after(lane.chain, self.state.health, time.monotonic())
+            self.refuse(answers.exhausted(lane.wire, lane.route, run, wait))
 
     # Parts of the above
 
-    def _dial(self, *, fresh: bool) -> None:
-        self._dials += 1
-        if self._tally.place.backend.send(self, self._sent, self._state.loop, fresh=fresh):
-            self.deadline = self._output_by
-        else:
-            self.deadline = min(time.monotonic() + self._lane.route.policy.timeouts.connect, self._output_by)
+    def _fail_inside(self, failure: Failure) -> None:
+        timeout = failure.kind is FailureKind.TIMEOUT
+        status, code = (504, "upstream_timeout") if timeout else (502, "upstream_failed")
+        message = f"the answer broke off: {failure.message[:200]}"
+        reading = self._reading
+        # What a target says that was to take the answer up is none of the client's business.
+        streamed = self.resuming or isinstance(reading, Streamed)
+        event = self.lane.wire.write_stream_error(status, code, message) if streamed else b""
+        held = reading.take() if reading is not None and not self.resuming else b""
+        self._client.end_broken(held + event)
+        account.broken(self, failure)
+        self.finish(self.shown, code)
 
-    def _speak(self, reading: Reading, last: bool) -> None:
+    def _speak(self, reading: Reading, last: bool, *, overtook: bool = False) -> None:
         if last and isinstance(reading, Whole):
-            self._deliver_whole(reading.take())
+            self.usage = reading.usage
+            self._deliver_whole(reading.take(), overtook=overtook)
             return
         self.first = now = time.monotonic()
-        self._obey(self._run.feed(SPOKE, now))
+        self.obey(self.run.feed(Overtook(SPOKE) if overtook else SPOKE, now))
         self._pass_on(reading, last)
 
-    def _deliver_whole(self, body: bytes) -> None:
+    def _deliver_whole(self, body: bytes, *, overtook: bool = False) -> None:
         self.first = now = time.monotonic()
         self._body = body
-        self._obey(self._run.feed(WHOLE, now))
+        self.obey(self.run.feed(Overtook(WHOLE) if overtook else WHOLE, now))
+
+    def _hold_call(self, reading: Reading) -> None:
+        """A tool call comes first, and is held: the target is alive, and the client hears so if it takes long."""
+        now = self.state.now
+        self.deadline = min(now + self.lane.route.policy.timeouts.stall, self.run.ends)
+        if now - self.started > KEEP_ALIVE:
+            self._speak(reading, last=False)
 
     def _pass_on(self, reading: Reading, last: bool) -> None:
         run = reading.take()
-        self._client.pass_on(run, last)
+        state = self.state
+        if reading.calling and not run and not last and state.now - self._sent_at > KEEP_ALIVE:
+            self._sent_at = state.now
+            self._client.pass_on(_COMMENT, last=False)
+        else:
+            self._client.pass_on(run, last)
         if last:
-            self._obey(self._run.feed(FINISHED, self._state.now))
-            self._finish(self._shown)
+            self.usage = reading.usage
+            self.obey(self.run.feed(FINISHED, state.now))
+            self.finish(self.shown)
             return
-        if self._told is not None:
+        if self._told is not None and run:
             self._told.add(run)
+            self._sent_at = state.now
         if self.waiting:
             return
-        patience = LINGER if reading.complete else self._stall
-        self.deadline = min(self._state.now + patience, self._end_by)
+        patience = LINGER if reading.complete else min(ENDING, self._stall) if reading.ending else self._stall
+        self.deadline = min(state.now + patience, self._end_by)
 
-    def _break(self, failure: Failure) -> None:
-        run, state = self._run, self._state
-        candidate = run.candidate
+    def _break(self, failure: Failure, *, reached: bool = True) -> None:
+        """The attempt has failed; `reached`: a connection stood."""
+        candidate, run = self.run.candidate, self.run
         assert candidate is not None  # noqa: S101 - only what was tried can break
         self._drop()
-        now = time.monotonic()
-        if isinstance(self._reading, Refused):
-            self._refusal = (self._status, self._type, self._reading.take())
-        name, model = candidate.provider.name, candidate.model.id
-        state.health.failed(name, model, failure, self._lane.route.policy.breaker, now)
-        state.metrics.attempts[name, model, failure.kind].n += 1
-        command = run.feed(Broke(failure, self._resumable()), now)
-        self.resuming = self.resuming or run.state is machine.State.RESUMING
-        self._obey(command)
-        moved = run.candidate
-        if moved is not None and moved is not candidate:
-            key = (self._lane.route.name, f"{name}/{model}", f"{moved.provider.name}/{moved.model.id}", failure.kind)
-            state.metrics.failovers[key].n += 1
+        self._keep_refusal()
+        if self._another_way(failure):
+            return
+        self._cool(candidate, failure, self.tried_at, reached=reached)
+        if failure.kind is FailureKind.MODEL_LOADING:
+            run.patient_until = self.started + LOAD_LONGEST
+        if self.grants and failure.kind is not FailureKind.BUSY:
+            load.release(self)
+        if failure.kind is FailureKind.CONTEXT_LENGTH_EXCEEDED:
+            preflight.learn(self, candidate, failure)
+        run.jitter = JITTER[0] + (JITTER[1] - JITTER[0]) * random()  # noqa: S311 - spreads, and guards nothing
+        command = run.feed(Broke(failure, self._resumable()), time.monotonic())
+        if self.committed and not self.resuming and run.state is not machine.State.FAILED:
+            self.resuming, self.broke_off = True, failure.kind
+        account.waste(self, run.attempts[-1])
+        account.moved(self, candidate, failure, command)
+        self.obey(command)
 
     def _resumable(self) -> bool:
         """Whether all that the client was sent is known; what is held of it is sent first."""
@@ -327,90 +417,41 @@ class Exchange:
         told.fold()
         return not told.lost
 
-    def _drop(self) -> None:
-        line, self.line = self.line, None
-        if line is not None:
-            line.drop()
-
-    def _refuse(self, refusal: Answer) -> None:
-        extra = refusal.extra + self._decision(answered=False)
+    def refuse(self, refusal: Answer) -> None:
+        """Answer with the gateway's own words."""
+        extra = refusal.extra + account.header(self, answered=False)
         self._client.reply(refusal.status, refusal.content_type, refusal.body, extra)
-        self._finish(refusal.status, refusal.code)
+        self.finish(refusal.status, refusal.code)
 
     def _answered_by(self) -> None:
-        health = self._state.health
+        health = self.state.health
         if health.entries:
-            provider = self._tally.place.provider.name
-            health.succeeded(provider, self._order.candidates[self._run.tried - 1].model.id)
-        self._tally.ok.n += 1
+            candidate = self.tally.candidate
+            health.succeeded(candidate.provider.name, candidate.model.id, time.monotonic(), self.tried_at)
+        self.tally.ok.n += 1
+        if self._rival is not None:
+            self._drop_rival()
 
-    def _plain(self) -> bool:
-        """Whether there is nothing to tell but who answered."""
-        return not self._run.attempts and not self._order.cooling
-
-    def _decision(self, *, answered: bool) -> bytes:
-        if answered and self._plain():
-            return b"%bx-request-id: %b\r\n" % (self._tally.told, self._id)
-        run, lane = self._run, self._lane
-        candidate = run.candidate if answered else None
-        told = decision.header(lane.route.name, candidate, run.attempts, (*lane.chain.passed, *self._order.cooling))
-        return b"x-pointsman-decision: %b\r\nx-request-id: %b\r\n" % (told.encode(), self._id)
-
-    def _finish(self, status: int, code: str = "") -> None:
-        state = self._state
-        state.exchanges.discard(self)
-        now = time.monotonic()
-        first, total = self.first and self.first - self._started, now - self._started
-        if first:
-            self._tally.first.fresh.append(first)
-            self._tally.duration.fresh.append(total)
-        if first and status == 200 and not code and self._plain():
-            self._tally.requests.n += 1
-            line = b'{"time":%d,"id":"%b","stream":%b,"status":200,"first_us":%d,"total_us":%d,%b' % (
-                (state.epoch + now) * 1e3, self._id, b"true" if self._head.stream else b"false", first * 1e6,
-                total * 1e6, self._tally.line,
-            )  # fmt: skip
-        else:
-            line = self._count(status, code, state.epoch + now, first, total)
-        state.journal.add(line)
+    def finish(self, status: int, code: str = "") -> None:
+        """The request is over: count and log it, and let the client send its next."""
+        if self._rival is not None:
+            self._drop_rival()
+        if self.asking is not None:
+            self.asking.drop()
+        if self.grants or self.ticket is not None:
+            load.settle(self)
+        self.state.exchanges.discard(self)
+        account.finish(self, status, code)
         self._client.finished(self)
-
-    def _count(self, status: int, code: str, date: float, first: float, total: float) -> bytes:
-        lane, run = self._lane, self._run
-        candidate = run.candidate if first else None
-        name, model = (candidate.provider.name, candidate.model.id) if candidate is not None else ("", "")
-        self._state.metrics.requests[lane.route.name, name, model, lane.dialect, str(status)].n += 1
-        record = decision.Record(
-            time=int(date * 1000),
-            id=self._id.decode(),
-            stream=self._head.stream,
-            status=status,
-            first_us=int(first * 1e6),
-            total_us=int(total * 1e6),
-            route=lane.route.name,
-            model=lane.model,
-            dialect=lane.dialect,
-            provider=name,
-            answered=model,
-            passed=decision.passed_steps((*lane.chain.passed, *self._order.cooling)),
-            failed=decision.failed_steps(run.attempts),
-            code=code,
-        )
-        return msgspec.json.encode(record)
-
-    def _count_broken(self, failure: Failure) -> None:
-        candidate = self._run.attempts[-1].candidate
-        key = (candidate.provider.name, candidate.model.id, str(failure.kind))
-        self._state.metrics.broken[key].n += 1
-
-    def _dialling(self) -> bool:
-        return self.deadline < self._output_by and self._reading is None
 
 
 _ACTS: Final[dict[type, Callable[[Exchange, Any], None]]] = {
-    machine.Try: Exchange._try,  # noqa: SLF001 - the table belongs to the class
-    machine.Commit: Exchange._commit,  # noqa: SLF001
-    machine.Rejoin: Exchange._rejoin,  # noqa: SLF001
-    machine.Deliver: Exchange._deliver,  # noqa: SLF001
-    machine.Fail: Exchange._fail,  # noqa: SLF001
+    steps.Try: Exchange._try,  # noqa: SLF001 - the table belongs to the class
+    steps.Wait: Exchange._wait,  # noqa: SLF001
+    steps.Hedge: Exchange._hedge,  # noqa: SLF001
+    steps.Promote: Exchange._promote,  # noqa: SLF001
+    steps.Commit: Exchange._commit,  # noqa: SLF001
+    steps.Rejoin: Exchange._rejoin,  # noqa: SLF001
+    steps.Deliver: Exchange._deliver,  # noqa: SLF001
+    steps.Fail: Exchange._fail,  # noqa: SLF001
 }

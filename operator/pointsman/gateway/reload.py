@@ -54,15 +54,18 @@ class Reloader:
 
     def _put_in_force(self, table: tables.RoutingTable, renewed: frozenset[str]) -> None:
         state = self._state
-        routing = Routing(table, self._credentials, state.pools, state.metrics)
+        routing = Routing(table, self._credentials, state.pools, state.metrics, state.pace)
         old = state.routing
         for provider in table.providers:
             before = old.providers.get(provider.name) if old is not None else None
             if provider.credential in renewed or (before is not None and _moved(before, provider)):
                 state.health.forget(provider.name)
+                state.windows.forget(provider.name)
+                state.pace.forget(provider.name)
             elif before is not None and before.state == "Down" and provider.state == "Up":
-                state.health.recovered(provider.name)
+                state.health.recovered(provider.name, state.now)
         state.routing = routing
+        state.limits.bind(table.providers)
         state.error, state.absent = "", False
         state.metrics.last_load = time.time()
         state.pools.keep_only([place.backend for place in routing.places.values()])

@@ -1,7 +1,7 @@
 """A routing table made ready for serving: names looked up in a dict, request heads written once, chains walked once.
 
-A Lane is all that can be known of a request from its model, its dialect and whether it has tools: it is made at the
-first such request and serves all that follow until the next table.
+A Lane is all that can be known of a request from its model, its dialect and what it needs: it is made at the first such
+request and serves all that follow until the next table.
 """
 
 from __future__ import annotations
@@ -14,25 +14,30 @@ from urllib.parse import urlsplit
 import msgspec
 
 from pointsman import __version__, dialects
+from pointsman.engines import ALL as ENGINES
 from pointsman.failover import choose
 from pointsman.failover.choose import Need
+from pointsman.failover.context import MEDIA
 from pointsman.gateway import decision
-from pointsman.names import Mode
+from pointsman.names import Dialect, Mode, Way
 from pointsman.table import Fence, Route, RoutingTable, TableError, Target
+from pointsman.vendors import ALL as VENDORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pointsman.exchange import Head, Usage
     from pointsman.failover.choose import Candidate
+    from pointsman.failover.pace import Pace
     from pointsman.gateway.metrics import Metrics
     from pointsman.gateway.upstream import Backend, Pools
-    from pointsman.names import Dialect
     from pointsman.table import Provider
 
 _OURS: Final = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "content-type", "accept-encoding"}
 )
 _WRITABLE: Final = re.compile(r"[\x20-\x7e\x80-\xff\t]*")
+_KINDS: Final = {str(name): kind for name, kind in {**ENGINES, **VENDORS}.items()}
 _LANES_LIMIT: Final = 20_000  # more than names times dialects ever are
 
 
@@ -47,14 +52,32 @@ class Place:
         self.names = frozenset(name.lower().encode() for name in provider.headers)  # fields that it sets itself
         self.heads = _heads(provider, credential)
 
+    def request(self, dialect: Dialect, path: str, body: bytes) -> bytes:
+        """A request of the gateway's own, to another path of the same server."""
+        head = self.heads[dialect].replace(dialects.ALL[dialect].PATH.encode() + b" HTTP", path.encode() + b" HTTP", 1)
+        version = b"anthropic-version: 2023-06-01\r\n" if dialect is Dialect.MESSAGES else b""
+        return b"%b%bContent-Length: %d\r\n\r\n%b" % (head, version, len(body), body)
+
 
 class Tally:
     """For one target in a lane: what is counted and told when it answers at the first attempt, made ready."""
 
-    __slots__ = ("duration", "first", "head", "line", "ok", "place", "requests", "told")
+    __slots__ = (
+        "_prices", "_timeouts", "candidate", "cost", "duration", "first", "head", "input", "limited", "line", "ok",
+        "output", "place", "requests", "told", "way",
+    )  # fmt: skip
 
     def __init__(self, lane: Lane, candidate: Candidate, metrics: Metrics) -> None:
         provider, model = candidate.provider.name, candidate.model.id
+        self.candidate = candidate
+        self.limited = candidate.provider.limits is not None
+        self.way = _way(candidate.provider.type)
+        self._timeouts = lane.route.policy.timeouts
+        cost = candidate.model.cost
+        self._prices = tuple(cost.get(name, 0.0) / 1e6 for name in ("input", "output", "cacheRead")) if cost else None
+        self.cost = metrics.cost[lane.route.name, provider, model]
+        self.input = metrics.tokens[provider, model, lane.dialect, "input"]
+        self.output = metrics.tokens[provider, model, lane.dialect, "output"]
         self.place = lane.routing.places[provider]
         self.head = self.place.heads[lane.dialect]
         self.requests = metrics.requests[lane.route.name, provider, model, lane.dialect, "200"]
@@ -68,16 +91,43 @@ class Tally:
         )
         self.line = msgspec.json.encode(constant)[1:]
 
+    def patience(self, head: Head, pace: Pace, now: float) -> float:
+        """When an attempt that begins now must show its first output, or be whole if it is not streamed."""
+        if head.stream:
+            return pace.first_token_by(self.candidate, head.size, self._timeouts, now)
+        left = self._timeouts.total
+        return pace.whole_by(self.candidate, head.size, head.max_tokens, self._timeouts, now, left)
+
+    def spend(self, usage: Usage) -> float:
+        """Count an answer's tokens. Gives what it cost, in USD."""
+        self.input.fresh.append(usage.input)
+        self.output.fresh.append(usage.output)
+        if self._prices is None:
+            return 0.0
+        cost = self.price(usage)
+        self.cost.n += cost
+        return cost
+
+    def price(self, usage: Usage) -> float:
+        """USD for so many tokens, by the model's prices."""
+        if self._prices is None:
+            return 0.0
+        fresh, written, known = self._prices
+        return (usage.input - usage.cached) * fresh + usage.cached * known + usage.output * written
+
 
 class Lane:
     """A route for one name, dialect and need. State: a Tally for each target that has answered."""
 
-    __slots__ = ("_metrics", "_tallies", "chain", "dialect", "model", "route", "routing", "wire")
+    __slots__ = ("_metrics", "_tallies", "chain", "dialect", "minds_media", "model", "route", "routing", "wire")
 
-    def __init__(self, routing: Routing, model: str, route: Route, need: Need, metrics: Metrics) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - all that a lane is made of
+        self, routing: Routing, model: str, route: Route, need: Need, metrics: Metrics, pace: Pace
+    ) -> None:
         self.routing, self.model, self.route, self.dialect = routing, model, route, need.dialect
         self.wire = dialects.ALL[need.dialect]
-        self.chain = choose.survey(route, routing.providers, need, routing.keyless)
+        self.chain = choose.survey(route, routing.providers, need, routing.keyless, pace)
+        self.minds_media = not need.needs & MEDIA and choose.minds_media(self.chain)
         self._metrics = metrics
         self._tallies: dict[Candidate, Tally] = {}
 
@@ -92,9 +142,11 @@ class Lane:
 class Routing:
     """One table in force. State: the lanes that were asked for so far."""
 
-    __slots__ = ("_lanes", "_metrics", "_names", "keyless", "places", "providers", "table")
+    __slots__ = ("_lanes", "_metrics", "_names", "_pace", "keyless", "places", "providers", "table")
 
-    def __init__(self, table: RoutingTable, credentials: Mapping[str, str], pools: Pools, metrics: Metrics) -> None:
+    def __init__(
+        self, table: RoutingTable, credentials: Mapping[str, str], pools: Pools, metrics: Metrics, pace: Pace
+    ) -> None:
         """TableError: a provider that cannot be used at all."""
         self.table = table
         self.providers = {provider.name: provider for provider in table.providers}
@@ -108,8 +160,9 @@ class Routing:
             for provider in table.providers
         }
         self._metrics = metrics
+        self._pace = pace
         self._names = _names(table)
-        self._lanes: dict[tuple[str, Dialect, bool], Lane] = {}
+        self._lanes: dict[tuple[str, Dialect, int], Lane] = {}
 
     def names(self) -> Mapping[str, Route]:
         """All names that clients may ask for, with their routes."""
@@ -119,21 +172,26 @@ class Routing:
         """Up to three names that are like it."""
         return difflib.get_close_matches(model[:200], list(self._names)[:1000], 3)
 
-    def lane(self, model: str, dialect: Dialect, tools: bool, fence: Fence | None = None) -> Lane | None:
+    def lane(self, model: str, dialect: Dialect, needs: int, fence: Fence | None = None) -> Lane | None:
         """The lane for such requests; None: no such name. A request with a fence of its own has a lane of its own."""
-        key = (model, dialect, tools)
+        key = (model, dialect, needs)
         lane = self._lanes.get(key) if fence is None else None
         if lane is not None:
             return lane
         route = self._names.get(model)
         if route is None:
             return None
-        lane = Lane(self, model, route, Need(dialect, tools, fence), self._metrics)
+        lane = Lane(self, model, route, Need(dialect, needs, fence), self._metrics, self._pace)
         if fence is None:
             if len(self._lanes) >= _LANES_LIMIT:
                 self._lanes.clear()
             self._lanes[key] = lane
         return lane
+
+
+def _way(provider_type: str) -> Way:
+    kind = _KINDS.get(provider_type)
+    return kind.way if kind is not None else Way.TRY
 
 
 def _names(table: RoutingTable) -> dict[str, Route]:

@@ -1,7 +1,8 @@
 """One gateway: the listening socket, the sweep, the reloads, and an orderly end.
 
 SIGTERM drains: no new connection is taken, /-/readyz says so, kept connections close after their answer, and what is
-still under way when the grace is over is told so inside its stream. Several workers share one port (SO_REUSEPORT).
+still under way when the grace is over, or at a second SIGTERM, is told so inside its stream. Several workers share one
+port (SO_REUSEPORT).
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ import asyncio
 import contextlib
 import gc
 import os
+import resource
 import signal
 import socket
 from typing import TYPE_CHECKING, Final
 
 import uvloop
 
-from pointsman.gateway.edge import Client
+from pointsman.gateway.edge import Client, Crowd
 from pointsman.gateway.reload import PERIOD, Reloader
 from pointsman.gateway.state import SWEEP, Options, State
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Options", "main", "serve"]
 
 _BACKLOG: Final = 4096
+_OWN_FILES: Final = 64  # for the log, the table, the listener, the loop and what the system's resolver opens
 _SLOW_SWEEP: Final = 1.0  # seconds between two looks at idle connections
 
 
@@ -36,14 +39,28 @@ def main(options: Options) -> int:
     return _run(options)
 
 
-async def serve(options: Options, stop: asyncio.Event, started: asyncio.Future[State] | None = None) -> None:
-    """Serve until `stop` is set, then drain. `started` gets the state; OSError when the address cannot be had."""
+async def serve(
+    options: Options,
+    stop: asyncio.Event,
+    started: asyncio.Future[State] | None = None,
+    hurry: asyncio.Event | None = None,
+) -> None:
+    """Serve until `stop` is set, then drain, which `hurry` ends at once. `started` gets the state.
+
+    OSError when the address cannot be had.
+    """
     loop = asyncio.get_running_loop()
     state = State(options, loop)
     reloader = Reloader(state)
     reloader.look()
     sockets = [listen(options)]
-    server = await loop.create_server(lambda: Client(state), sock=sockets[0], backlog=_BACKLOG)
+    most = room()
+
+    def meet() -> Client | Crowd:
+        # An exchange may have one target's connection and, for a moment, that of the next.
+        return Client(state) if len(state.clients) + 2 * len(state.exchanges) < most else Crowd(state)
+
+    server = await loop.create_server(meet, sock=sockets[0], backlog=_BACKLOG)
     state.port = sockets[0].getsockname()[1]
     state.journal.event("listening", address=options.listen, port=state.port)
     sweeps = [asyncio.ensure_future(_sweep(state)), asyncio.ensure_future(_sweep_slowly(state, reloader))]
@@ -52,7 +69,7 @@ async def serve(options: Options, stop: asyncio.Event, started: asyncio.Future[S
     try:
         await stop.wait()
         server.close()
-        await drain(state)
+        await drain(state, hurry or asyncio.Event())
     finally:
         server.close()
         for sweep in sweeps:
@@ -78,8 +95,18 @@ def listen(options: Options) -> socket.socket:
         return listening
 
 
-async def drain(state: State) -> None:
-    """Let what is under way finish, within the grace; then say so and close."""
+def room() -> int:
+    """How many connections there may be, to clients and for exchanges together, before a client is turned away.
+
+    An eighth of all files is kept for clients that are there already and begin to ask. Without files a target could not
+    be reached, and would be taken for one that is down.
+    """
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(8, files - files // 8 - _OWN_FILES) if files != resource.RLIM_INFINITY else 1 << 20
+
+
+async def drain(state: State, hurry: asyncio.Event) -> None:
+    """Let what is under way finish and be sent, within the grace and unless `hurry` is set; then say so and close."""
     state.draining = True
     state.journal.event("draining", requests=len(state.exchanges))
     for client in list(state.clients):
@@ -87,11 +114,15 @@ async def drain(state: State) -> None:
             client.transport.close()
     end = state.loop.time() + state.options.grace
     # Looking is cheaper than an event that every request would have to set.
-    while state.busy() and state.loop.time() < end:  # noqa: ASYNC110
+    while (state.busy() or _unsent(state)) and state.loop.time() < end and not hurry.is_set():  # noqa: ASYNC110
         await asyncio.sleep(SWEEP)
     for exchange in list(state.exchanges):
         exchange.cut()
     await asyncio.sleep(0)
+
+
+def _unsent(state: State) -> bool:
+    return any(client.transport.get_write_buffer_size() for client in state.clients)
 
 
 def close(state: State) -> None:
@@ -125,12 +156,17 @@ async def _sweep_slowly(state: State, reloader: Reloader) -> None:
 
 def _run(options: Options) -> int:
     async def body() -> None:
-        stop = asyncio.Event()
+        stop, hurry = asyncio.Event(), asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        await serve(options, stop)
 
+        def end() -> None:
+            (hurry if stop.is_set() else stop).set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, end)
+        await serve(options, stop, hurry=hurry)
+
+    _raise_files()
     gc.freeze()  # what was imported stays: the collector need not look at it again
     gc.set_threshold(50_000, 20, 20)
     try:
@@ -139,6 +175,13 @@ def _run(options: Options) -> int:
         os.write(2, f"pointsman gateway: {error}\n".encode())
         return 1
     return 0
+
+
+def _raise_files() -> None:
+    """As many open files as the system lets us have: the usual 1024 are for programs that use select()."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _supervise(options: Options) -> int:

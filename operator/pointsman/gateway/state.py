@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Final
 
+from pointsman.failover.context import Windows
 from pointsman.failover.health import Health
+from pointsman.failover.limits import Limits, Queue
+from pointsman.failover.pace import Pace
 from pointsman.gateway.journal import Journal
 from pointsman.gateway.metrics import Metrics
 from pointsman.gateway.upstream import Pools
@@ -17,6 +20,8 @@ from pointsman.gateway.upstream import Pools
 if TYPE_CHECKING:
     import asyncio
 
+    from pointsman.failover.limits import Ticket
+    from pointsman.gateway.asking import Asking
     from pointsman.gateway.edge import Client
     from pointsman.gateway.relay import Exchange
     from pointsman.gateway.routing import Routing
@@ -46,6 +51,13 @@ class State:
         self.options = options
         self.loop = loop
         self.health = Health()
+        self.pace = Pace()
+        self.windows = Windows()
+        self.limits = Limits()
+        self.queue = Queue()
+        self.waiting: dict[Ticket, Exchange] = {}  # who stands in the queue
+        self.askings: set[Asking] = set()  # small questions under way
+        self.woken: dict[tuple[str, str], float] = {}  # provider, model -> when it was last asked to load
         self.metrics = Metrics()
         self.journal = journal or Journal()
         self.pools = Pools()

@@ -8,18 +8,21 @@ A connection carries one exchange at a time and calls it back:
     received(body, last)         a piece of it; `last`: the answer is complete
     broke(message, stale)        no more will come; `stale`: a kept connection that had died before an answer began
 
-An exchange that wants no more calls `drop`: what is under way is cut off at once, and the pool is none the poorer.
+An exchange that wants no more calls `drop`: what is under way is cut off at once, and the pool is none the poorer. If
+that is because nothing came, it calls `blame` before, so that the next ones go to another replica.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 from urllib.parse import urlsplit
 
 import httptools
 
+from pointsman.failover import replicas
 from pointsman.table import TableError
 
 if TYPE_CHECKING:
@@ -29,7 +32,6 @@ if TYPE_CHECKING:
 
 IDLE: Final = 60.0  # seconds for which a connection is kept without use
 HEAD_LIMIT: Final = 256 * 1024  # bytes of an answer's head
-_REFUSED_FOR: Final = 5.0  # seconds for which a replica that refused is not asked when there are others
 
 Fields = dict[bytes, bytes]
 
@@ -49,7 +51,7 @@ class Caller(Protocol):
 class Address:
     """One host and port, with its kept connections. State: the idle ones, how many are in use, when it last refused."""
 
-    __slots__ = ("busy", "host", "idle", "port", "refused", "server_name", "tls")
+    __slots__ = ("busy", "host", "idle", "port", "refused", "seed", "server_name", "tls")
 
     def __init__(self, host: str, port: int, tls: ssl.SSLContext | None, server_name: str) -> None:
         self.host, self.port = host, port
@@ -57,6 +59,7 @@ class Address:
         self.idle: list[Connection] = []
         self.busy = 0
         self.refused = float("-inf")
+        self.seed = replicas.seed(host, port)
 
     def close(self) -> None:
         """Let go of the kept connections."""
@@ -67,6 +70,8 @@ class Address:
 
 class Connection(asyncio.Protocol):
     """One connection to a target. State: whose answer it reads, and how far that has come."""
+
+    stands: Final = True  # there is a connection
 
     __slots__ = (
         "_address", "_complete", "_fields", "_head", "_keep", "_parser", "_parts", "_seen", "_status", "caller",
@@ -98,12 +103,20 @@ class Connection(asyncio.Protocol):
         self._fields.clear()
         self.transport.write(request)
 
+    def blame(self) -> None:
+        """Nothing came in time: this replica is not asked for a while when there are others."""
+        self._address.refused = time.monotonic()
+
     def drop(self) -> None:
         """The caller wants no more: nothing less than closing stops a server from generating."""
         if self.caller is not None:
             self.caller = None
             self._address.busy -= 1
         self.transport.abort()
+
+    def adopt(self, caller: Caller) -> None:
+        """What is under way is this caller's from now on."""
+        self.caller = caller
 
     def abandon(self) -> None:
         """Close an idle connection."""
@@ -204,6 +217,8 @@ class Connection(asyncio.Protocol):
     def _fail(self, message: str, *, stale: bool = False) -> None:
         caller, self.caller = self.caller, None
         self._address.busy -= 1
+        if not stale:
+            self.blame()
         self.transport.abort()
         if caller is not None:
             caller.broke(message, stale)
@@ -222,18 +237,29 @@ def field(fields: Fields, name: bytes) -> bytes:
 class Dial:
     """A connection that is being made for a caller. State: its task."""
 
+    stands: Final = False
+
     __slots__ = ("_address", "_caller", "_request", "_task")
 
     def __init__(self, address: Address, caller: Caller, request: bytes, loop: asyncio.AbstractEventLoop) -> None:
         self._address = address
         self._caller: Caller | None = caller
         self._request = request
+        address.busy += 1  # a burst must not go to one replica because none of it is connected yet
         self._task = loop.create_task(self._connect(loop))
+
+    def blame(self) -> None:
+        """No connection in time: as a Connection's."""
+        self._address.refused = time.monotonic()
 
     def drop(self) -> None:
         """The caller wants no more."""
-        self._caller = None
+        self._leave()
         self._task.cancel()
+
+    def adopt(self, caller: Caller) -> None:
+        """As a Connection's."""
+        self._caller = caller
 
     def pause(self) -> None:
         """Nothing flows yet."""
@@ -252,16 +278,23 @@ class Dial:
                 server_hostname=(address.server_name or address.host) if address.tls else None,
             )
         except (OSError, ssl.SSLError, ssl.CertificateError, UnicodeError) as error:
-            address.refused = loop.time()
-            if self._caller is not None:
-                self._caller.broke(f"cannot connect to {address.host}:{address.port}: {error}", stale=False)
+            self.blame()
+            caller = self._leave()
+            if caller is not None:
+                caller.broke(f"cannot connect to {address.host}:{address.port}: {error}", stale=False)
             return
-        caller = self._caller
+        caller = self._leave()
         if caller is None:
             connection.abandon()
             return
         connection.carry(caller, self._request)
         caller.connected()
+
+    def _leave(self) -> Caller | None:
+        caller, self._caller = self._caller, None
+        if caller is not None:
+            self._address.busy -= 1
+        return caller
 
 
 class Backend:
@@ -273,9 +306,17 @@ class Backend:
         self.addresses = tuple(addresses)
         self._turn = 0
 
-    def send(self, caller: Caller, request: bytes, loop: asyncio.AbstractEventLoop, *, fresh: bool = False) -> bool:
-        """Send a request over a kept connection (True), or begin to make one (False, always when `fresh`)."""
-        address = self.addresses[0] if len(self.addresses) == 1 else self._pick(loop.time())
+    def send(
+        self, caller: Caller, request: bytes, loop: asyncio.AbstractEventLoop, *, fresh: bool = False, affinity: int = 0
+    ) -> bool:
+        """Send a request over a kept connection (True), or begin to make one (False, always when `fresh`).
+
+        `affinity`: a number of the prompt's head, the same for prompts that begin alike; 0: none.
+        """
+        address = self.addresses[0]
+        if len(self.addresses) > 1:
+            self._turn += 1
+            address = replicas.pick(self.addresses, time.monotonic(), affinity, self._turn)
         while address.idle and not fresh:
             connection = address.idle.pop()
             if not connection.transport.is_closing():
@@ -283,12 +324,6 @@ class Backend:
                 return True
         caller.line = Dial(address, caller, request, loop)
         return False
-
-    def _pick(self, now: float) -> Address:
-        self._turn += 1
-        count = len(self.addresses)
-        turns = [self.addresses[(self._turn + i) % count] for i in range(count)]
-        return min(turns, key=lambda address: (now - address.refused < _REFUSED_FOR, address.busy))
 
 
 class Pools:

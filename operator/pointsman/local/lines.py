@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pointsman.fleet import chain
+from pointsman.fleet import chain, context
 from pointsman.served import State
 
 if TYPE_CHECKING:
@@ -13,14 +13,15 @@ if TYPE_CHECKING:
 
 
 def standing(world: World) -> dict[str, str]:
-    """A line for each provider and route, by its name."""
+    """A line for each provider and route, by its name, and one for each route whose context windows are small."""
     lines = {f"provider {name}": provider(world.probes.get(name)) for name in sorted(world.providers)}
-    return lines | {f"route {name}": route(world, name) for name in sorted(world.routes)}
+    lines |= {f"route {name}": route(world, name) for name in sorted(world.routes)}
+    return lines | {f"warning: route {name}": said for name in sorted(world.routes) if (said := warning(world, name))}
 
 
 def changed(before: dict[str, str], after: dict[str, str]) -> list[str]:
     """The lines that are new, different or gone, aligned."""
-    gone = [f"{key:28} removed" for key in before if key not in after]
+    gone = [f"{key:28} removed" for key in before if key not in after and not key.startswith("warning")]
     return gone + [f"{key:28} {line}" for key, line in after.items() if before.get(key) != line]
 
 
@@ -40,6 +41,15 @@ def route(world: World, name: str) -> str:
         return f"refused  {found.error}"
     links = chain.links(world, found.spec)
     return " → ".join(_link(link) for link in links)
+
+
+def warning(world: World, name: str) -> str:
+    """What is to be known of its context windows; "" when they are large enough, or not known."""
+    spec = world.routes[name].spec
+    if spec is None:
+        return ""
+    tiny, little = context.small(chain.links(world, spec), spec.policy)
+    return "; ".join([*tiny, *little])
 
 
 def _link(link: chain.Link) -> str:

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from pointsman import table
+from pointsman.fleet import chain
 from pointsman.fleet.explain import explain as explained
 from pointsman.fleet.render import credentials
 from pointsman.fleet.render import render as rendered
@@ -61,7 +62,10 @@ async def _probed(world: World) -> World:
     probes: dict[str, Probed] = {}
     complete = asyncio.Event()
     keys = credentials(world)
-    targets = {name: target(provider, keys.get(name, ""), ()) for name, provider in world.providers.items()}
+    targets = {
+        name: target(provider, keys.get(name, ""), (), chain.named(world, name))
+        for name, provider in world.providers.items()
+    }
     wanted = {name for name, found in targets.items() if found is not None}
 
     def note(key: str, probed: Probed) -> None:

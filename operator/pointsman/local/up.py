@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import httpx
 
-from pointsman.fleet import openclaw
+from pointsman.fleet import chain, openclaw
 from pointsman.fleet.render import credentials, render
 from pointsman.local import lines, source
 from pointsman.local.child import GatewayChild
@@ -123,7 +123,7 @@ class Up:
             self._prober.set(name, None)
             del self._probes[name]
         for name, provider in loaded.world.providers.items():
-            self._prober.set(name, target(provider, self._token(provider.meta.name), ()))
+            self._prober.set(name, target(provider, self._token(name), (), chain.named(loaded.world, name)))
         self._wake.set()
 
     def _token(self, provider: str) -> str:

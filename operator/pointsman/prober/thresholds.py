@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from pointsman.served import Finding, ServedModel
 
 # The server answers and says that it serves nobody: another probe would hear the same, so no threshold applies.
-AT_ONCE: Final = frozenset({"Unauthorized", "Forbidden", "QuotaExceeded", "ModelLoading"})
+AT_ONCE: Final = frozenset({"Unauthorized", "Forbidden", "QuotaExceeded", "ModelLoading", "Asleep"})
 _PATIENT: Final = AT_ONCE - {"ModelLoading"}  # mended by people: asking more often helps nobody, and may lock a key
+_SILENT: Final = "EngineStalled"
 _BUSY: Final = "RateLimited"  # reachable and willing, only not now
 _LONG: Final = 60.0
 _DEAD_AFTER: Final = 30  # failures in a row
@@ -20,10 +21,14 @@ _DEAD_AFTER: Final = 30  # failures in a row
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`period` in seconds; `steady`: the object states the period, so a dead server is not asked less often."""
+    """`period` in seconds; `steady`: the object states the period, so a dead server is not asked less often.
+
+    `patience` is the threshold for an engine that only gives no sign of life: how many it takes differs by its kind.
+    """
 
     period: float = 10.0
     failure_threshold: int = 3
+    patience: int = 3
     success_threshold: int = 1
     steady: bool = False
 
@@ -31,8 +36,8 @@ class Settings:
 def fold(previous: Probed, finding: Finding, now: float, latency: float, settings: Settings) -> Probed:
     """The standing after one more probe. `now` and `latency` in seconds.
 
-    The first result counts at once either way; after that Down takes `failure_threshold` failures in a row and Up
-    `success_threshold` successes. Models are those of the last success, an empty list included.
+    The first result counts at once either way; after that Down takes `failure_threshold` failures in a row, or one
+    that leaves no doubt, and Up `success_threshold` successes. Models are those of the last success, also if none.
     """
     if finding.ok or finding.reason == _BUSY:
         return _succeeded(previous, finding, now, latency, settings.success_threshold)
@@ -40,7 +45,9 @@ def fold(previous: Probed, finding: Finding, now: float, latency: float, setting
     base = replace(
         previous, failures=failures, successes=0, latency=latency, credentials_valid=_credentials(previous, finding)
     )
-    held = previous.state is State.UP and failures < settings.failure_threshold and finding.reason not in AT_ONCE
+    threshold = settings.patience if finding.reason == _SILENT else settings.failure_threshold
+    sure = finding.certain or finding.reason in AT_ONCE
+    held = previous.state is State.UP and failures < threshold and not sure
     return base if held else _standing(base, State.DOWN, finding)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pointsman import modellist
-from pointsman.names import Dialect
+from pointsman.names import Counting, Dialect
 from pointsman.served import Finding, Kind, ServedModel
 
 if TYPE_CHECKING:
@@ -48,5 +48,6 @@ KIND: Final = Kind(
     api=(Dialect.MESSAGES,),
     native=True,
     hosted=True,
+    counting=Counting.ANTHROPIC,
     base_url="https://api.anthropic.com",
 )

@@ -90,4 +90,5 @@ KIND: Final = Kind(
     read=read,
     paths=(modellist.PATH, _NEW, _OLD),
     api=(Dialect.RESPONSES, Dialect.CHAT, Dialect.MESSAGES),
+    on_demand=True,
 )

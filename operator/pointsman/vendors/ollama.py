@@ -43,4 +43,5 @@ KIND: Final = Kind(
     read=read,
     paths=(modellist.PATH, _RUNNING),
     api=(Dialect.CHAT, Dialect.RESPONSES, Dialect.MESSAGES),
+    on_demand=True,
 )

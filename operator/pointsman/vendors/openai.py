@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pointsman import modellist
-from pointsman.names import Dialect
+from pointsman.names import Dialect, Way
 from pointsman.served import Finding, Kind
 
 if TYPE_CHECKING:
@@ -25,5 +25,6 @@ KIND: Final = Kind(
     api=(Dialect.RESPONSES, Dialect.CHAT),
     native=True,
     hosted=True,
+    way=Way.REPLAY,
     base_url="https://api.openai.com",
 )

@@ -1,0 +1,76 @@
+"""Frames as JSON: runs of plain ones, told apart from those that must be looked at one by one.
+
+A decoder of a struct that names only what must not be there, or must have one of a few values, skips over everything
+else at C's speed: 0.2 to 0.4 us a frame of 250 bytes. What it takes is JSON and has nothing in it to look at. That is
+less than a few substring searches cost (0.2 us each), and is exact.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+
+import msgspec
+
+if TYPE_CHECKING:
+    from msgspec.json import Decoder
+
+Shape = TypeVar("Shape")
+Empty = Annotated[list[msgspec.Raw], msgspec.Meta(max_length=0)] | None
+"""A list that servers send in every frame, with nothing in it."""
+Blank = Annotated[str, msgspec.Meta(max_length=0)] | None
+"""The same for a text."""
+
+_DATA: Final = b"data: {"
+_NEXT: Final = b"\n\ndata: "
+_NAMED: Final = re.compile(rb"event: [\w.]+\ndata: ")
+_NEXT_NAMED: Final = re.compile(rb"\n\nevent: [\w.]+\ndata: ")
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+
+
+def is_plain(run: bytes, decoder: Decoder[Any]) -> bool:
+    """Whether every frame of a run is one line of data, with or without a name, that `decoder` takes.
+
+    False as well for what is no UTF-8, and for frames that are written in any but the two usual ways.
+    """
+    start, lines = 6, 2
+    if not run.startswith(_DATA):
+        name = _NAMED.match(run)
+        if name is None:
+            return False
+        start, lines = name.end(), 3
+    if b"\r" in run or not run.endswith(b"\n\n"):
+        return False
+    try:
+        if not run.isascii():
+            run.decode()
+        if run.count(b"\n") == lines:
+            decoder.decode(run[start:-2])
+            return True
+        return _are_plain(run, start, lines, decoder)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+
+
+def _are_plain(run: bytes, start: int, lines: int, decoder: Decoder[Any]) -> bool:
+    rest = run[start:-2]
+    if lines == 2:
+        rows = rest.replace(_NEXT, b"\n")
+        joints = (len(rest) - len(rows)) // (len(_NEXT) - 1)
+    else:
+        rows, joints = _NEXT_NAMED.subn(b"\n", rest)
+    # With no line ends but those between frames and at their names, a row is a frame.
+    return run.count(b"\n") == (joints + 1) * lines and len(decoder.decode_lines(rows)) == joints + 1
+
+
+def decode(decoder: Decoder[Shape], data: bytes) -> Shape:
+    """A frame's data, which must be UTF-8 as well. MsgspecError, UnicodeDecodeError, RecursionError: it is not.
+
+    Some servers tear characters in two and send half of a pair of surrogates in each event: clients put up with it.
+    """
+    try:
+        return decoder.decode(data if data.isascii() else data.decode())
+    except msgspec.DecodeError:
+        if b"\\ud" not in data and b"\\uD" not in data:
+            raise
+        return decoder.decode(_SURROGATE.sub(rb"\\ufffd", data))

@@ -1,0 +1,168 @@
+"""What is told and counted of a request: the decision header, the metrics, the log line, tokens and their cost.
+
+Tokens and cost of the answer are what its target said. An attempt that broke off after it had begun to answer was
+most likely charged for as well: what it may have cost is told with it, as an estimate, and never added to the answer's.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pointsman.exchange import Failure, FailureKind, Usage
+from pointsman.failover import steps
+from pointsman.gateway import decision
+
+if TYPE_CHECKING:
+    from pointsman.failover.choose import Candidate
+    from pointsman.failover.machine import Attempt, Run
+    from pointsman.gateway.relay import Exchange
+
+_NONE = Usage()
+# What a target says to a question that no client asked is no cause of anything.
+_BESIDE = frozenset({FailureKind.DIVERGED, FailureKind.BAD_REQUEST, FailureKind.BUSY})
+
+
+def header(exchange: Exchange, *, answered: bool) -> bytes:
+    """The header lines that tell who answers and why, and the request's id."""
+    if answered and plain(exchange):
+        return b"%bx-request-id: %b\r\n" % (exchange.tally.told, exchange.id)
+    run, lane = exchange.run, exchange.lane
+    told = decision.header(
+        lane.route.name,
+        run.candidate if answered else None,
+        run.attempts,
+        (*lane.chain.passed, *exchange.passed, *exchange.order.cooling),
+        exchange.dropped if answered else (),
+    )
+    return b"x-pointsman-decision: %b\r\nx-request-id: %b\r\n" % (told.encode(), exchange.id)
+
+
+def joint(exchange: Exchange) -> bytes:
+    """A comment in the stream, at the place where another target took it up."""
+    attempt = exchange.run.attempts[-1]
+    broke, took = attempt.candidate, exchange.tally.candidate
+    return b": taken up by %b; %b broke off: %b\n\n" % (
+        decision.name(took.provider.name, took.model.id).encode(),
+        decision.name(broke.provider.name, broke.model.id).encode(),
+        str(exchange.broke_off or attempt.failure.kind).encode(),
+    )
+
+
+def cause(run: Run) -> Failure:
+    """Why an answer that the client has begun to read could not be brought to its end."""
+    telling = [attempt.failure for attempt in run.attempts if attempt.failure.kind not in _BESIDE]
+    return telling[-1] if telling else run.attempts[-1].failure
+
+
+def plain(exchange: Exchange) -> bool:
+    """Whether there is nothing to tell but who answered."""
+    return not (exchange.run.attempts or exchange.order.cooling or exchange.dropped or exchange.passed)
+
+
+def broken(exchange: Exchange, failure: Failure) -> None:
+    """An answer broke after the client had begun to read it, and nobody could take it up."""
+    candidate = exchange.run.attempts[-1].candidate
+    exchange.state.metrics.broken[candidate.provider.name, candidate.model.id, str(failure.kind)].n += 1
+
+
+def waste(exchange: Exchange, attempt: Attempt) -> None:
+    """Remember what an attempt may have cost that failed after its target had begun to answer.
+
+    An estimate: its prompt by the bytes a token has there, its output by the pieces that the client was sent.
+    """
+    if exchange.status != 200 or exchange.resumed:
+        return
+    provider, model = attempt.candidate.provider.name, attempt.candidate.model.id
+    prompt = exchange.state.windows.estimate(provider, model, exchange.head.size)
+    usage = Usage(prompt, exchange.told_pieces())
+    exchange.wasted.append((attempt, usage, exchange.tally.price(usage)))
+
+
+def moved(exchange: Exchange, candidate: Candidate, failure: Failure, command: steps.Command) -> None:
+    """Count that a request moves on from a target to another."""
+    if not isinstance(command, steps.Try | steps.Promote):
+        return
+    to = exchange.run.candidate
+    if to is None or to is candidate:
+        return
+    names = [f"{each.provider.name}/{each.model.id}" for each in (candidate, to)]
+    exchange.state.metrics.failovers[exchange.lane.route.name, names[0], names[1], failure.kind].n += 1
+
+
+def finish(exchange: Exchange, status: int, code: str) -> None:
+    """The request is over."""
+    state = exchange.state
+    now = time.monotonic()
+    first, total = exchange.first and exchange.first - exchange.started, now - exchange.started
+    usage = exchange.usage or _NONE
+    cost = 0.0
+    if first:
+        tally = exchange.tally
+        tally.first.fresh.append(first)
+        tally.duration.fresh.append(total)
+        if exchange.usage is not None:
+            cost = tally.spend(usage)
+            learn(exchange, usage, now)
+    if first and status == 200 and not code and plain(exchange):
+        tally = exchange.tally
+        tally.requests.n += 1
+        line = (
+            b'{"time":%d,"id":"%b","stream":%b,"status":200,"first_us":%d,"total_us":%d,"input_tokens":%d,'
+            b'"output_tokens":%d,"cached_tokens":%d,"cost_usd":%g,%b'
+        ) % (
+            (state.epoch + now) * 1e3, exchange.id, b"true" if exchange.head.stream else b"false", first * 1e6,
+            total * 1e6, usage.input, usage.output, usage.cached, cost, tally.line,
+        )  # fmt: skip
+    else:
+        line = _count(exchange, status, code, now, cost)
+    state.journal.add(line)
+
+
+def learn(exchange: Exchange, usage: Usage, now: float) -> None:
+    """What an answer shows of its target: how many bytes a token has, and its pace if no other was asked before."""
+    state, head, candidate = exchange.state, exchange.head, exchange.tally.candidate
+    if exchange.resumed:
+        return
+    if usage.input:
+        state.windows.observed(candidate, head, usage.input)
+    total = now - exchange.tried_at
+    first = exchange.first - exchange.tried_at
+    state.pace.observed(
+        candidate.provider.name, candidate.model.id, head.size, first, total, usage.output,
+        cold=candidate.model.loaded is False, cached=usage.cached / usage.input if usage.input else 0.0,
+    )  # fmt: skip
+
+
+def _count(exchange: Exchange, status: int, code: str, now: float, cost: float) -> bytes:
+    lane, run = exchange.lane, exchange.run
+    first = exchange.first and exchange.first - exchange.started
+    candidate = run.candidate if first else None
+    name, model = (candidate.provider.name, candidate.model.id) if candidate is not None else ("", "")
+    exchange.state.metrics.requests[lane.route.name, name, model, lane.dialect, str(status)].n += 1
+    usage = exchange.usage or _NONE
+    record = decision.Record(
+        time=int((exchange.state.epoch + now) * 1000),
+        id=exchange.id.decode(),
+        stream=exchange.head.stream,
+        status=status,
+        first_us=int(first * 1e6),
+        total_us=int((now - exchange.started) * 1e6),
+        input_tokens=usage.input,
+        output_tokens=usage.output,
+        cached_tokens=usage.cached,
+        cost_usd=cost,
+        route=lane.route.name,
+        model=lane.model,
+        dialect=lane.dialect,
+        provider=name,
+        answered=model,
+        passed=decision.passed_steps((*lane.chain.passed, *exchange.passed, *exchange.order.cooling)),
+        failed=decision.failed_steps(run.attempts, exchange.wasted),
+        dropped=exchange.dropped,
+        resumed=exchange.resumed,
+        code=code,
+    )
+    return msgspec.json.encode(record)
