@@ -8,7 +8,7 @@ STAMP := $(VENV)/.stamp
 export PYTHONPATH := operator:tests
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup demo test test-fast lint format bench crds manifests docs lock clean
+.PHONY: help setup demo test test-fast scorecard fuzz soak lint format bench crds manifests docs lock clean
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -ts "$$(printf '\t')"
@@ -32,7 +32,10 @@ test: lint  ## Everything: linters, unit tests, real servers, the real control p
 	@$(BIN)/python -m pytest
 
 test-fast: $(STAMP)  ## The tests that need neither control plane nor node
-	@$(BIN)/python -m pytest -m "not cluster and not node"
+	@$(BIN)/python -m pytest -m "not cluster and not node and not wall"
+
+scorecard: $(STAMP)  ## What clients see when models fail, in every dialect; writes docs/scorecard.md
+	@$(BIN)/python -m wall --write docs/scorecard.md
 
 lint: $(STAMP)  ## ruff, mypy strict, import-linter
 	@$(BIN)/ruff check --quiet .
@@ -43,8 +46,9 @@ lint: $(STAMP)  ## ruff, mypy strict, import-linter
 format: $(STAMP)
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
 
-bench: $(STAMP)  ## The figures: gateway beside nginx, operator with 500 providers
+bench: $(STAMP)  ## The figures: gateway beside nginx and haproxy, failing over, operator with 500 providers
 	@$(BIN)/python bench/gateway.py
+	@$(BIN)/python bench/failover.py
 	@$(BIN)/python bench/controller.py
 
 crds: $(STAMP)  ## Write crds/ and the chart's copy from the models
