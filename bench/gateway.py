@@ -1,11 +1,11 @@
-"""The gateway beside nginx, each in turn on one core; backend and load generator, one program, on the other.
+"""The gateway beside nginx and haproxy, each in turn on one core; backend and load, one program, on the other.
 
     python bench/gateway.py [--seconds 2] [--rounds 5]
 
-Rounds are interleaved (direct, nginx, gateway, direct, …) and medians are told, so that what else the machine does
-falls on all alike; on a busy machine compare ratios, not figures. The gateway runs with every feature on: log line,
-metrics, health, decision header, a fence, a fallback. nginx only proxies, without a log. Without nginx (in PATH, or
-as a Debian package that can be downloaded) its column is left out.
+Rounds are interleaved (direct, nginx, haproxy, gateway, direct, …) and medians are told, so that what else the machine
+does falls on all alike; on a busy machine compare ratios, not figures. The gateway runs with every feature on: log
+line, metrics, health, decision header, a fence, a fallback. nginx and haproxy only proxy, without a log. One that
+cannot be had (in PATH, or as a Debian package that can be downloaded) is left out.
 """
 
 from __future__ import annotations
@@ -96,8 +96,9 @@ def main() -> int:
             print("no C compiler (cc): the load generator cannot be built; install gcc")
             return 1
         backend = Server("direct", free_port())  # the load tool asks itself
-        beside = stack.enter_context(nginx(folder, backend.port))
-        servers = [backend, *([beside] if beside else []), stack.enter_context(gateway(folder, backend.port))]
+        peers = [stack.enter_context(peer(folder, backend.port)) for peer in (nginx, haproxy)]
+        ours = stack.enter_context(gateway(folder, backend.port))
+        servers = [backend, *(peer for peer in peers if peer is not None), ours]
         tools = Tools(tool, backend.port, folder)
         print(f"load generator: {tool.name} (C); gateway on core {GATEWAY_CORE}, the rest on core {LOAD_CORE}; "
               f"load {os.getloadavg()[0]:.1f}; {options.rounds} rounds of {options.seconds:g} s, medians")  # fmt: skip
@@ -146,15 +147,18 @@ def report(case: Case, results: dict[str, list[Result]]) -> None:
         what = f"{found.events:9,.0f} events/s" if case.stream else f"{found.rate:9,.0f} req/s"
         print(f"  {name:8} {what}  p50 {found.p50:8,.0f} us  (+{added:6,.0f})  p99 {found.p99:8,.0f} us  "
               f"{found.cpu:6.1f} us CPU a request  {found.errors:.0f} errors")  # fmt: skip
-    if "nginx" in medians:
-        ours, theirs = medians["gateway"], medians["nginx"]
-        if case.rate:
-            direct = medians["direct"].p50
-            ratio = (ours.p50 - direct) / max(theirs.p50 - direct, 0.1)
-            print(f"  gateway / nginx: {ratio:.2f} times the added latency")
-        else:
-            ratio = theirs.events / ours.events if case.stream else theirs.rate / ours.rate
-            print(f"  gateway / nginx: {ratio:.2f} times the time per {'event' if case.stream else 'request'}")
+    for peer in medians:
+        if peer not in {"direct", "gateway"}:
+            print(f"  gateway / {peer}: {compared(case, medians, peer)}")
+
+
+def compared(case: Case, medians: dict[str, Result], peer: str) -> str:
+    """How much longer the gateway takes than another proxy."""
+    ours, theirs, direct = medians["gateway"], medians[peer], medians["direct"].p50
+    if case.rate:
+        return f"{(ours.p50 - direct) / max(theirs.p50 - direct, 0.1):.2f} times the added latency"
+    ratio = theirs.events / ours.events if case.stream else theirs.rate / ours.rate
+    return f"{ratio:.2f} times the time per {'event' if case.stream else 'request'}"
 
 
 def request(case: Case) -> bytes:
@@ -222,7 +226,7 @@ def gateway(folder: Path, backend: int) -> Iterator[Server]:
 @contextlib.contextmanager
 def nginx(folder: Path, backend: int) -> Iterator[Server | None]:
     """Nginx as a plain proxy with kept connections; None, said aloud, where there is none."""
-    program = find_nginx()
+    program = find("nginx", "usr/sbin/nginx", "-v", ("nginx",))
     if program is None:
         print("no nginx, in PATH or as a Debian package: measured without it")
         yield None
@@ -239,26 +243,54 @@ def nginx(folder: Path, backend: int) -> Iterator[Server | None]:
         f"  server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://backend; proxy_http_version 1.1;\n"
         '    proxy_set_header Connection ""; proxy_buffering off; } } }\n'
     )
-    command = ["taskset", "-c", GATEWAY_CORE, str(program), "-p", str(folder), "-c", str(config)]
+    command = ["taskset", "-c", GATEWAY_CORE, *program, "-p", str(folder), "-c", str(config)]
     with started("nginx", port, lambda _: command, folder / "nginx.log") as server:
         time.sleep(0.2)
         yield Server("nginx", port, (server.pids[0], *_children(server.pids[0])))
 
 
-def find_nginx() -> Path | None:
-    """Nginx in PATH, or taken out of its Debian package into the cache, without installing it."""
-    found = shutil.which("nginx")
+@contextlib.contextmanager
+def haproxy(folder: Path, backend: int) -> Iterator[Server | None]:
+    """Haproxy as a plain proxy with kept connections; None, said aloud, where there is none."""
+    program = find("haproxy", "usr/sbin/haproxy", "-v", HAPROXY_PACKAGES)
+    if program is None:
+        print("no haproxy, in PATH or as a Debian package: measured without it")
+        yield None
+        return
+    port = free_port()
+    config = folder / "haproxy.cfg"
+    config.write_text(
+        "global\n  nbthread 1\n  maxconn 8192\n"
+        "defaults\n  mode http\n  option http-keep-alive\n  http-reuse always\n"
+        "  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n"
+        f"frontend all\n  bind 127.0.0.1:{port}\n  default_backend one\n"
+        f"backend one\n  server one 127.0.0.1:{backend} pool-max-conn 1024\n"
+    )
+    command = ["taskset", "-c", GATEWAY_CORE, *program, "-db", "-q", "-f", str(config)]
+    with started("haproxy", port, lambda _: command, folder / "haproxy.log") as server:
+        yield server
+
+
+HAPROXY_PACKAGES = ("haproxy", "liblua5.3-0", "libopentracing-c-wrapper0", "libopentracing1")
+
+
+def find(name: str, path: str, version: str, packages: Sequence[str]) -> list[str] | None:
+    """How to start a program: from PATH, or taken out of Debian packages into the cache, without installing them."""
+    found = shutil.which(name)
     if found:
-        return Path(found)
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "pointsman" / "bench-nginx"
-    program = cache / "usr/sbin/nginx"
+        return [found]
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "pointsman" / f"bench-{name}"
+    program = cache / path
     if not program.exists() and shutil.which("apt-get") and shutil.which("dpkg-deb"):
         cache.mkdir(parents=True, exist_ok=True)
-        fetched = subprocess.run(["apt-get", "download", "nginx"], cwd=cache, capture_output=True, check=False)
-        for package in cache.glob("nginx_*.deb") if fetched.returncode == 0 else ():
-            subprocess.run(["dpkg-deb", "-x", str(package), str(cache)], check=False)
-    works = program.exists() and subprocess.run([str(program), "-v"], capture_output=True, check=False).returncode == 0
-    return program if works else None
+        for package in packages:
+            subprocess.run(["apt-get", "download", package], cwd=cache, capture_output=True, check=False)
+        for fetched in cache.glob("*.deb"):
+            subprocess.run(["dpkg-deb", "-x", str(fetched), str(cache)], check=False)
+    libraries = {str(library.parent) for library in cache.glob("usr/lib/**/*.so*")}
+    start = [*(["env", f"LD_LIBRARY_PATH={os.pathsep.join(sorted(libraries))}"] if libraries else []), str(program)]
+    works = program.exists() and subprocess.run([*start, version], capture_output=True, check=False).returncode == 0
+    return start if works else None
 
 
 def free_port() -> int:
