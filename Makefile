@@ -37,6 +37,13 @@ test-fast: $(STAMP)  ## The tests that need neither control plane nor node
 scorecard: $(STAMP)  ## What clients see when models fail, in every dialect; writes docs/scorecard.md
 	@$(BIN)/python -m wall --write docs/scorecard.md
 
+fuzz: $(STAMP)  ## A million mutated inputs for the readers of HTTP, events and dialects
+	@$(BIN)/python -m fuzz
+
+# -P, because bench/gateway.py would hide the tests' package of that name.
+soak: $(STAMP)  ## An hour of mixed faults: no failed request, flat memory
+	@$(BIN)/python -P bench/soak.py
+
 lint: $(STAMP)  ## ruff, mypy strict, import-linter
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .

@@ -37,7 +37,7 @@ def read_fields(body: bytes) -> Fields:
         fields = _FIELDS.decode(body)
     except msgspec.ValidationError as error:
         raise BadRequestError(f"the request body must be a JSON object: {error}") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadRequestError(f"the request body is not JSON: {error}") from error
     except RecursionError as error:
         raise BadRequestError("the request body is nested too deep") from error
@@ -54,7 +54,7 @@ def read_model(fields: Fields) -> str:
         raise BadRequestError("the field 'model' is missing: name one of those that GET /v1/models lists")
     try:
         model = _MODEL.decode(raw)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         model = ""
     if not model:
         raise BadRequestError("the field 'model' must be a non-empty string")

@@ -112,6 +112,6 @@ def _is_json(text: str) -> bool:
         return True  # a call without arguments: clients read it as {}
     try:
         _JSON.decode(text)
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False
     return True

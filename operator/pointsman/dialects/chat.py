@@ -202,7 +202,7 @@ def whole_ok(status: int, body: bytes) -> Failure | None:
     """Why an unstreamed answer is none; None: it is one."""
     try:
         answer = _CHUNK.decode(body)
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         page = "an HTML page" if errors.looks_like_html(body) else f"no chat completion: {body[:80]!r}"
         return Failure(FailureKind.INVALID_RESPONSE, page, status)
     if answer.error:
@@ -241,7 +241,7 @@ def _take_calls(calls: Calls, choice: int | None, said: dict[str, Raw]) -> bool:
         pieces = _CALLS.decode(said["tool_calls"]) if _filled(said, "tool_calls") else []
         if _filled(said, "function_call"):
             pieces.append(_Call(index=-1, function=_FUNCTION.decode(said["function_call"])))
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False
     for place, piece in enumerate(pieces):
         key = (choice or 0, place if piece.index is None else piece.index)
@@ -258,7 +258,7 @@ def _filled(said: dict[str, Raw], name: str) -> bool:
 def _read_choices(raw: Raw) -> int:
     try:
         return max(1, _CHOICES.decode(raw))
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return 1  # the target will say what is wrong with it
 
 
@@ -266,7 +266,7 @@ def _join_texts(raw: Raw) -> Raw:
     """Messages whose content is a list of text parts, with the texts joined by LF; others stay as they are."""
     try:
         messages = msgspec.json.decode(raw, type=list[dict[str, Any]])
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return raw
     for message in messages:
         parts = message.get("content")

@@ -191,7 +191,7 @@ def whole_ok(status: int, body: bytes) -> Failure | None:
     """Why an unstreamed answer is none; None: it is one."""
     try:
         answer = _ANSWER.decode(body)
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         page = "an HTML page" if errors.looks_like_html(body) else f"no message: {body[:80]!r}"
         return Failure(FailureKind.INVALID_RESPONSE, page, status)
     if answer.error:
@@ -238,7 +238,7 @@ def _judge_whole(answer: _Answer) -> Failure | None:
         for place, block in enumerate(map(_BLOCK.decode, answer.content or ())):
             if block.type.endswith(_CALL):
                 calls.open(place, block.name or "")
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return UNREAD
     return _judge(calls, answer.stop_reason)
 

@@ -62,7 +62,7 @@ _CHOICE: Final = msgspec.json.Decoder(_Choice)
 _WORD: Final = msgspec.json.Decoder(str)
 _TURNS: Final = msgspec.json.Decoder(list[_Turn])
 _PARTS: Final = msgspec.json.Decoder(list[_Part])
-_BAD: Final = (msgspec.MsgspecError, RecursionError)
+_BAD: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def chat(fields: Fields) -> int:

@@ -66,7 +66,7 @@ def pin(fields: dict[str, Any], model: Model, provider: Provider) -> list[str]:
 def _asked(raw: Any) -> dict[str, Any]:
     try:
         asked = msgspec.json.decode(raw) if raw is not None else {}
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return {}
     return asked if isinstance(asked, dict) else {}
 

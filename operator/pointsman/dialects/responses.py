@@ -180,7 +180,7 @@ def whole_ok(status: int, body: bytes) -> Failure | None:
     """Why an unstreamed answer is none; None: it is one."""
     try:
         answer = _ANSWER.decode(body)
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         page = "an HTML page" if errors.looks_like_html(body) else f"no response object: {body[:80]!r}"
         return Failure(FailureKind.INVALID_RESPONSE, page, status)
     if answer.error:
@@ -200,7 +200,7 @@ def _says(answer: _Answer) -> bool:
         return True
     try:
         return any(_filled(_ITEM.decode(item)) for item in answer.output or ())
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return True  # to be read, and refused, by whoever looks closer
 
 
@@ -257,7 +257,7 @@ def _take_items(calls: Calls, output: list[Raw]) -> Failure | None:
         for item in map(_ITEM.decode, output):
             if item.type.endswith(_CALL):
                 _take_item(calls, item)
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return UNREAD
     return None
 
@@ -265,7 +265,7 @@ def _take_items(calls: Calls, output: list[Raw]) -> Failure | None:
 def _text(delta: Raw) -> str:
     try:
         return _TEXT.decode(delta)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return ""
 
 

@@ -70,7 +70,7 @@ def decode(decoder: Decoder[Shape], data: bytes) -> Shape:
     """
     try:
         return decoder.decode(data if data.isascii() else data.decode())
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         if b"\\ud" not in data and b"\\uD" not in data:
             raise
         return decoder.decode(_SURROGATE.sub(rb"\\ufffd", data))

@@ -49,7 +49,7 @@ def read_limit(fields: Mapping[str, Raw], *names: str) -> int:
         if name in fields:
             try:
                 limit = _COUNT.decode(fields[name])
-            except msgspec.MsgspecError:
+            except (msgspec.MsgspecError, UnicodeDecodeError):
                 continue
             if limit > 0:
                 return limit
@@ -62,7 +62,7 @@ def read(raw: Raw) -> Usage | None:
         return None
     try:
         said = _USAGE.decode(raw)
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     details = said.prompt_tokens_details or said.input_tokens_details
     read_back = said.cache_read_input_tokens or 0
@@ -76,7 +76,7 @@ def read_body(body: bytes | Raw) -> Usage | None:
     """The same of a whole answer."""
     try:
         return read(_BODY.decode(body).usage)
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 

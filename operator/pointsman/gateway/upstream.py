@@ -141,7 +141,7 @@ class Connection(asyncio.Protocol):
         fresh = not self._head
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._fail(f"malformed HTTP: {error}")
             return
         if fresh:
