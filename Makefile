@@ -8,7 +8,7 @@ STAMP := $(VENV)/.stamp
 export PYTHONPATH := operator:tests
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup demo test test-fast scorecard fuzz soak lint format bench crds manifests docs lock clean
+.PHONY: help setup demo test test-fast test-real scorecard fuzz soak lint format bench crds manifests docs lock clean
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -ts "$$(printf '\t')"
@@ -29,10 +29,14 @@ demo: $(STAMP)  ## Watch two real backends, one killed in the middle of it: no r
 
 test: lint  ## Everything: linters, unit tests, real servers, the real control plane, the real node
 	@$(BIN)/python -m testbed prepare
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -m "not real"
 
 test-fast: $(STAMP)  ## The tests that need neither control plane nor node
-	@$(BIN)/python -m pytest -m "not cluster and not node and not wall"
+	@$(BIN)/python -m pytest -m "not cluster and not node and not wall and not real"
+
+test-real: $(STAMP)  ## A real vLLM on the processor: 6 GB, some five minutes
+	@$(BIN)/python -m testbed.vllm
+	@$(BIN)/python -m pytest -m real tests/real
 
 scorecard: $(STAMP)  ## What clients see when models fail, in every dialect; writes docs/scorecard.md
 	@$(BIN)/python -m wall --write docs/scorecard.md

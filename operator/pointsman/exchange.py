@@ -25,6 +25,7 @@ class FailureKind(StrEnum):
     INVALID_RESPONSE = "InvalidResponse"
     BAD_REQUEST = "BadRequest"  # the request itself is wrong: it would be so everywhere
     CONTENT_POLICY = "ContentPolicy"  # a refusal is an answer
+    UNSUPPORTED = "Unsupported"  # the target lacks what the request needs, such as tools; another may have it
     MODEL_LOADING = "ModelLoading"  # a server error of a kind that ends by itself, soon
     BUSY = "Busy"  # the target is asked for no more than it may bear: nothing was sent
     OVERTAKEN = "Overtaken"  # another attempt beside it was faster

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 import uvloop
 
+from gateway import acts
 from gateway.fakeupstream import TEXT, FakeUpstream
 from pointsman import table as tables
 from pointsman.gateway.server import serve
@@ -68,10 +69,10 @@ def _text(document: Any) -> str:
     if document.get("type") == "response.output_text.delta":
         return str(document["delta"])
     if document.get("object") == "response":
-        return "".join(part["text"] for item in document["output"] for part in item["content"])
+        return "".join(part["text"] for item in document["output"] for part in item.get("content", ()))
     if document.get("type") == "content_block_delta":
-        return str(document["delta"]["text"])
-    return "".join(part["text"] for part in document.get("content", ()))
+        return str(document["delta"].get("text", ""))
+    return "".join(part.get("text", "") for part in document.get("content", ()))
 
 
 @dataclass
@@ -239,4 +240,4 @@ async def second() -> AsyncIterator[FakeUpstream]:
     await fake.stop()
 
 
-__all__ = ["TEXT"]
+__all__ = ["TEXT", "acts"]

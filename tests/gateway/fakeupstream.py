@@ -11,6 +11,8 @@ stall-head, stall-preamble, stall-mid     nothing more comes, the connection sta
 malformed              half an event, then more  no-done, no-done-open      all but the last event
 crlf, torn, comments   odd, but right framing     tool, cut-tool   a tool call, or half of one   big    a 9 MiB answer
 eof                    no length, ends by closing pid-N        answers well (for telling instances apart)
+
+What `acts` adds is named there. `A+B+C`: the first request for that model gets A, the next B, all further ones C.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import asyncio
 import json
 import socket
 import struct
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,6 +50,8 @@ class FakeUpstream:
         self.opened = 0
         self.port = 0
         self.key = ""  # when set, requests must carry it
+        self.running = self.most = 0  # requests that are being answered, and how many ever were at once
+        self.gate = asyncio.Event()  # what the acts wait for that wait
         self.serves = 0  # requests on one connection, after which the next finds it closed; 0: any number
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
@@ -97,10 +102,19 @@ class FakeUpstream:
             return False
         seen = Seen(head[0].split(" ")[1], fields, body)
         self.seen.append(seen)
-        answer = Answer(seen, reader, writer)
+        answer = Answer(seen, reader, writer, self)
         if self.key and self.key not in {fields.get("authorization"), fields.get("x-api-key")}:
             return await answer.error(401, "bad key: sk-secret")
-        return await answer.give()
+        self.running += 1
+        self.most = max(self.most, self.running)
+        try:
+            return await answer.give()
+        finally:
+            self.running -= 1
+
+    def asked(self, model: str) -> list[Seen]:
+        """The requests for a model."""
+        return [seen for seen in self.seen if seen.body.get("model") == model]
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
@@ -113,14 +127,20 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 class Answer:
     """One answer, given as the model's name says. `give` tells whether the connection lives on."""
 
-    def __init__(self, seen: Seen, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.seen, self.reader, self.writer = seen, reader, writer
-        self.fault = str(seen.body.get("model"))
+    def __init__(
+        self, seen: Seen, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, upstream: FakeUpstream
+    ) -> None:
+        self.seen, self.reader, self.writer, self.upstream = seen, reader, writer, upstream
+        model = str(seen.body.get("model"))
+        faults = model.split("+")
+        self.fault = faults[min(len(upstream.asked(model)), len(faults)) - 1]
         self.dialect = seen.path.rsplit("/", 1)[-1]  # completions, responses, messages
         self.streamed = seen.body.get("stream") is True
 
     async def give(self) -> bool:
         fault = self.fault
+        if fault in ACTS:
+            return await ACTS[fault](self)
         if fault.startswith(("status-", "html-")):
             kind, _, status = fault.partition("-")
             if kind == "html":
@@ -209,7 +229,10 @@ class Answer:
         return False
 
 
+ACTS: dict[str, Callable[[Answer], Awaitable[bool]]] = {}  # filled by `acts`
 _ERRORS: dict[str, tuple[Any, ...]] = {
+    "loading": (503, "Loading model", "unavailable_error"),
+    "rate-1": (429, "slow down", "rate_limit_exceeded", "Retry-After: 1\r\n"),
     "rate-limited": (429, "slow down", "rate_limit_exceeded", "Retry-After: 7\r\n"),
     "context": (400, "This model's maximum context length is 2048 tokens.", "context_length_exceeded"),
     "policy": (400, "flagged by content policy", "content_policy_violation"),

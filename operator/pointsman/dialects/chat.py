@@ -21,6 +21,7 @@ from pointsman.exchange import Failure, FailureKind, Head, Signal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pointsman.dialects.told import Told
     from pointsman.exchange import Usage
     from pointsman.sse import Frame
     from pointsman.table import Model, Provider
@@ -224,8 +225,8 @@ def is_error(body: bytes) -> bool:
     return errors.has_object(body, "error")
 
 
-def write_stream_error(status: int, code: str, message: str) -> bytes:
-    """The event that ends a broken stream; SDKs raise on it."""
+def write_stream_error(status: int, code: str, message: str, told: Told | None = None) -> bytes:  # noqa: ARG001
+    """The event that ends a broken stream, of which the client was told so much; SDKs raise on it."""
     return b"data: " + write_error(status, code, message) + b"\n\n"
 
 

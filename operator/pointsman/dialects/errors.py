@@ -35,6 +35,14 @@ _MODEL: Final = (
 )  # fmt: skip
 _MODEL_ENDINGS: Final = ("does not exist", "not found", "not_found_error", "notfounderror")
 _POLICY: Final = ("content_policy", "content policy", "content_filter", "moderation", "safety system")
+_LACKS: Final = (
+    "tool choice requires", "--enable-auto-tool-choice", "does not support tools", "does not support tool",
+    "tools are not supported", "tool use is not supported", "not a multimodal model", "does not support image",
+    "image input is not supported", "images are not supported", "at most 0 image", "does not support vision",
+    "no endpoints found that support", "max_tokens is too large", "max_completion_tokens is too large",
+    "maximum allowed number of output tokens",
+)  # fmt: skip
+"""Seen from vLLM, Ollama, llama.cpp (with 500) and OpenRouter (with 404)."""
 _KEY: Final = ("no_db_connection", "invalid api key", "invalid x-api-key")
 _BILLING: Final = (
     "insufficient_quota", "credit balance", "insufficient credits", "insufficient_credits", "insufficient balance",
@@ -107,6 +115,10 @@ _STATUSES: Final = {
     413: FailureKind.CONTEXT_LENGTH_EXCEEDED,
     425: FailureKind.SERVER_ERROR,
     429: FailureKind.RATE_LIMITED,
+    499: FailureKind.TIMEOUT,
+    504: FailureKind.TIMEOUT,
+    522: FailureKind.TIMEOUT,
+    524: FailureKind.TIMEOUT,
 }
 
 
@@ -117,6 +129,8 @@ def read_error(status: int, body: bytes, retry_after: float = 0.0) -> Failure:
         kind = FailureKind.INVALID_RESPONSE if status < 500 and status not in {401, 403, 429} else _by_status(status)
         return Failure(kind, "an HTML page instead of JSON", status, retry_after)
     message, code = _texts(document, body)
+    if not body.strip() and 400 <= status < 500 and status not in _STATUSES:
+        return Failure(FailureKind.INVALID_RESPONSE, f"status {status} without a word", status, retry_after)
     kind = classify(status, message, code)
     window = _read_window(document, message) if kind is FailureKind.CONTEXT_LENGTH_EXCEEDED else 0
     return Failure(kind, message[:MESSAGE_LIMIT], status, retry_after, window)
@@ -178,6 +192,8 @@ def _by_text(status: int, text: str) -> FailureKind | None:
         return FailureKind.CONTEXT_LENGTH_EXCEEDED
     if status in {0, 400, 403, 422, 451} and any(phrase in text for phrase in _POLICY):
         return FailureKind.CONTENT_POLICY
+    if status in {0, 400, 404, 422, 500, 501} and any(phrase in text for phrase in _LACKS):
+        return FailureKind.UNSUPPORTED
     if status in {0, 400, 402, 429}:
         return _by_account(status, text) or _by_load(status, text)
     return _by_load(status, text)

@@ -21,6 +21,7 @@ from pointsman.exchange import Failure, FailureKind, Head, Signal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pointsman.dialects.told import Told
     from pointsman.exchange import Usage
     from pointsman.sse import Frame
     from pointsman.table import Model, Provider
@@ -213,8 +214,8 @@ def write_error(status: int, code: str, message: str, extra: Mapping[str, Any] |
     return msgspec.json.encode({"type": "error", "error": error})
 
 
-def write_stream_error(status: int, code: str, message: str) -> bytes:
-    """The event that ends a broken stream; SDKs raise on it."""
+def write_stream_error(status: int, code: str, message: str, told: Told | None = None) -> bytes:  # noqa: ARG001
+    """The event that ends a broken stream, of which the client was told so much; SDKs raise on it."""
     return b"event: error\ndata: " + write_error(status, code, message) + b"\n\n"
 
 

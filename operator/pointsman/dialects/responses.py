@@ -21,6 +21,7 @@ from pointsman.exchange import Failure, FailureKind, Head, Signal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pointsman.dialects.told import Told
     from pointsman.exchange import Usage
     from pointsman.sse import Frame
     from pointsman.table import Model, Provider
@@ -209,10 +210,17 @@ def is_error(body: bytes) -> bool:
     return errors.has_object(body, "error")
 
 
-def write_stream_error(status: int, code: str, message: str) -> bytes:  # noqa: ARG001 - as in every dialect
-    """The event that ends a broken stream; SDKs raise on it."""
-    event = {"type": "error", "code": code, "message": message, "param": None, "sequence_number": 0}
-    return b"event: error\ndata: " + msgspec.json.encode(event) + b"\n\n"
+def write_stream_error(status: int, code: str, message: str, told: Told | None = None) -> bytes:  # noqa: ARG001
+    """The event that ends a broken stream: the answer's own last one, if the client knows the answer."""
+    number = told.sequence + 1 if told is not None else 0
+    shapes = told.shapes if told is not None else []
+    known = next((event["response"] for event in shapes if isinstance(event.get("response"), dict)), None)
+    event: dict[str, Any] = {"type": "response.failed", "sequence_number": number}
+    if known is None:
+        event = {"type": "error", "code": code, "message": message, "param": None, "sequence_number": number}
+    else:
+        event["response"] = {**known, "status": "failed", "error": {"code": code, "message": message}}
+    return b"event: %b\ndata: %b\n\n" % (str(event["type"]).encode(), msgspec.json.encode(event))
 
 
 def _is_output(kind: str, event: _Event) -> bool:

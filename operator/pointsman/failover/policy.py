@@ -49,12 +49,17 @@ _LADDERS: Final = {  # the most that the breaker's doubled time may become
 }
 
 
+_NAMED: Final = {  # what a policy calls kinds of which it has no name
+    FailureKind.MODEL_LOADING: FailureKind.SERVER_ERROR,
+    FailureKind.UNSUPPORTED: FailureKind.INVALID_RESPONSE,
+}
+
+
 def advances(failure: Failure, policy: Policy) -> bool:
     """Whether the next target is tried. Never for a request that is wrong, nor for a refusal."""
     if failure.kind is FailureKind.BUSY:
         return True  # nothing was asked, so nothing failed
-    kind = FailureKind.SERVER_ERROR if failure.kind is FailureKind.MODEL_LOADING else failure.kind
-    return kind in policy.failover_on
+    return _NAMED.get(failure.kind, failure.kind) in policy.failover_on
 
 
 def scope(failure: Failure, *, reached: bool = False) -> Scope:

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 # A target that does not take an answer up in one way may do so in another.
 _ANOTHER_WAY: Final = frozenset({
-    FailureKind.BAD_REQUEST, FailureKind.CONTENT_POLICY, FailureKind.DIVERGED, FailureKind.INVALID_RESPONSE,
-    FailureKind.CONTEXT_LENGTH_EXCEEDED,
+    FailureKind.BAD_REQUEST, FailureKind.UNSUPPORTED, FailureKind.CONTENT_POLICY, FailureKind.DIVERGED,
+    FailureKind.INVALID_RESPONSE, FailureKind.CONTEXT_LENGTH_EXCEEDED,
 })  # fmt: skip
 _ID: Final = re.compile(rb"[\w.:/+=-]{1,128}")
 

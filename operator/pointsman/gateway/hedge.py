@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pointsman.exchange import Failure, FailureKind
+from pointsman.gateway import load
 from pointsman.gateway.reading import begin
 
 if TYPE_CHECKING:
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
 
 
 class Rival:
-    """A hedge on its way. State: what carries it, what was read; `body` when it came whole at once."""
+    """A hedge on its way. State: what carries it, and what was read."""
 
-    __slots__ = ("_exchange", "body", "dropped", "fields", "line", "reading", "started", "status", "tally")
+    __slots__ = ("_exchange", "dropped", "fields", "line", "reading", "started", "status", "tally")
 
     def __init__(self, exchange: Exchange, tally: Tally, dropped: tuple[str, ...], now: float) -> None:
         self._exchange = exchange
@@ -37,6 +38,9 @@ class Rival:
         line, self.line = self.line, None
         if line is not None:
             line.drop()
+        candidate, state = self.tally.candidate, self._exchange.state
+        state.health.released(candidate.provider.name, candidate.model.id, self.started)
+        load.release(self._exchange, candidate.provider.name)
 
     def connected(self) -> None:
         """Nothing to do: the deadline is the first attempt's."""

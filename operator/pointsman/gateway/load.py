@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Final
 from pointsman.exchange import Failure, FailureKind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pointsman.failover.choose import Candidate
+    from pointsman.failover.limits import Grant
     from pointsman.failover.steps import Wait
     from pointsman.gateway.relay import Exchange
     from pointsman.gateway.routing import Tally
@@ -30,6 +34,8 @@ def take(exchange: Exchange, now: float) -> Failure | None:
     if wait is not None:
         return wait
     exchange.grants.append(state.limits.take(tally.candidate.provider.name, _tokens(exchange, tally), now))
+    if exchange.waited:
+        _wake(state, tally.candidate.provider.name)  # what became free may be enough for the next one too
     return None
 
 
@@ -50,6 +56,7 @@ def enter(exchange: Exchange, command: Wait) -> bool:
     if ticket is None:
         return False
     exchange.ticket, exchange.waited = ticket, True
+    state.metrics.queued[key,].n += 1
     state.waiting[ticket] = exchange
     exchange.deadline = min(exchange.deadline, time.monotonic() + _LOOK)
     return True
@@ -57,10 +64,18 @@ def enter(exchange: Exchange, command: Wait) -> bool:
 
 def still_full(exchange: Exchange, now: float) -> bool:
     """Whether who waits in line must wait on; the time to look again is set."""
-    ticket, tally = exchange.ticket, exchange.tally
-    if ticket is None or now >= exchange.run.patient_until or _full(exchange, tally, now) is None:
+    ticket, waited_for, queue = exchange.ticket, exchange.run.again, exchange.state.queue
+    if ticket is None or waited_for is None or now >= exchange.run.patient_until:
         return False
-    exchange.deadline = min(now + _LOOK, exchange.run.patient_until)
+    busy = _full(exchange, exchange.lane.tally(waited_for), now)
+    if busy is None and queue.first(ticket.key) is ticket:
+        return False
+    free = next((each for each in _busy(exchange) if _has_place(exchange, each, now)), None)
+    if free is not None:
+        exchange.run.again = free
+        return False
+    wait = min(busy.retry_after or _LOOK, _LOOK) if busy is not None else _LOOK
+    exchange.deadline = min(now + wait, exchange.run.patient_until)
     return True
 
 
@@ -77,7 +92,15 @@ def seconds(exchange: Exchange, command: Wait) -> int:
     patience = max(exchange.run.patient_until - exchange.started, 0.0)
     measured = exchange.state.queue.retry_after(command.candidate.provider.name, patience)
     said = command.failure.retry_after
-    return max(measured, math.ceil(said) if said < _MINUTE else 1)
+    return max(measured, math.ceil(min(said, _MINUTE)))
+
+
+def refused(exchange: Exchange) -> int:
+    """After how many whole seconds targets that were all at their limits bear a request; 0: it was not that."""
+    attempts = exchange.run.attempts
+    if not attempts or any(attempt.failure.kind is not FailureKind.BUSY for attempt in attempts):
+        return 0
+    return max(1, math.ceil(min(min(attempt.failure.retry_after, _MINUTE) for attempt in attempts)))
 
 
 def settle(exchange: Exchange) -> None:
@@ -88,27 +111,60 @@ def settle(exchange: Exchange) -> None:
     used = exchange.usage.input + exchange.usage.output if exchange.usage is not None else -1
     while grants:
         grant = grants.pop()
-        if grant is not None and state.limits.done(grant, used if not grants else -1, now):
-            state.queue.done(grant.provider, now)
-            _wake(state, grant.provider)
+        if grant is not None:
+            answered = grant.provider == exchange.tally.candidate.provider.name
+            _give_back(state, grant, used if answered else -1, now)
 
 
-def release(exchange: Exchange) -> None:
-    """An attempt has ended, and the request goes on elsewhere."""
-    state, grants = exchange.state, exchange.grants
-    grant = grants.pop() if grants else None
-    if grant is not None and state.limits.done(grant, -1, time.monotonic()):
-        state.queue.done(grant.provider, time.monotonic())
+def release(exchange: Exchange, provider: str) -> None:
+    """An attempt at a provider has ended, and the request goes on elsewhere."""
+    for grant in exchange.grants:
+        if grant is not None and grant.provider == provider and not grant.done:
+            _give_back(exchange.state, grant, -1, time.monotonic())
+            exchange.grants.remove(grant)
+            return
+
+
+def _give_back(state: State, grant: Grant, used: int, now: float) -> None:
+    if state.limits.done(grant, used, now):
+        state.queue.done(grant.provider, now)
         _wake(state, grant.provider)
 
 
 def _wake(state: State, provider: str) -> None:
-    ticket = state.queue.next(provider)
-    exchange = state.waiting.pop(ticket, None) if ticket is not None else None
-    if exchange is not None:
+    """Let who waits longest go, if the provider bears that one now; of others, if nobody waits for this one."""
+    found = _next(state, provider)
+    if found is None:
+        return
+    exchange, candidate = found
+    if _full(exchange, exchange.lane.tally(candidate), time.monotonic()) is None:
+        leave(exchange)
+        exchange.run.again = candidate
         # Not from here: whoever ends is still in the middle of it.
-        exchange.ticket = None
         state.loop.call_soon(exchange.due)
+
+
+def _next(state: State, provider: str) -> tuple[Exchange, Candidate] | None:
+    first = state.queue.first(provider)
+    for ticket, exchange in state.waiting.items():  # in the order of their coming
+        if first is not None and ticket is not first:
+            continue
+        for candidate in _busy(exchange):
+            if candidate.provider.name == provider:
+                return exchange, candidate
+    return None
+
+
+def _busy(exchange: Exchange) -> Iterator[Candidate]:
+    """The targets that bore no more when they were asked."""
+    return (each.candidate for each in exchange.run.attempts if each.failure.kind is FailureKind.BUSY)
+
+
+def _has_place(exchange: Exchange, candidate: Candidate, now: float) -> bool:
+    """Whether a target that it does not stand in line for bears it now, and nobody else waits for that one."""
+    if exchange.state.queue.first(candidate.provider.name) is not None:
+        return False
+    return _full(exchange, exchange.lane.tally(candidate), now) is None
 
 
 def _full(exchange: Exchange, tally: Tally, now: float) -> Failure | None:

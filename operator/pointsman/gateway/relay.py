@@ -20,7 +20,6 @@ from pointsman.dialects.told import Told
 from pointsman.exchange import Failure, FailureKind
 from pointsman.failover import choose, machine, steps
 from pointsman.failover.choose import Passed
-from pointsman.failover.machine import RESUME
 from pointsman.failover.pace import LOAD_LONGEST
 from pointsman.failover.steps import ANSWERED, DUE, FINISHED, LEFT, REJOINED, SLOW, SPOKE, WHOLE, Broke, Overtook, Stop
 from pointsman.gateway import account, answers, load, preflight, waking
@@ -38,7 +37,7 @@ LINGER: Final = 2.0  # seconds for which a target may keep open a stream that is
 ENDING: Final = 5.0  # seconds for which an answer may keep its last event to itself, before another is asked
 JITTER: Final = (0.1, 0.3)  # seconds before a target is asked again, so that many requests do not do so at once
 KEEP_ALIVE: Final = 10.0  # seconds after which a client hears something while a tool call is held
-_BAD: Final = frozenset({FailureKind.BAD_REQUEST, FailureKind.CONTENT_POLICY})
+_BAD: Final = frozenset({FailureKind.BAD_REQUEST, FailureKind.CONTENT_POLICY, FailureKind.UNSUPPORTED})
 _COMMENT: Final = b": keep-alive\n\n"
 
 
@@ -150,6 +149,7 @@ class Exchange(Carriage):
         loser = self.tally.candidate
         self.state.metrics.attempts[loser.provider.name, loser.model.id, FailureKind.OVERTAKEN].n += 1
         self.state.health.released(loser.provider.name, loser.model.id, self.tried_at)
+        load.release(self, loser.provider.name)
         reading = self._adopt()
         if reading is not None:
             self._speak(reading, last, overtook=True)
@@ -184,7 +184,8 @@ class Exchange(Carriage):
     def due(self) -> None:
         """What was waited for may have come."""
         self.ticket = None
-        if self.run.state is machine.State.WAITING:  # else the client has left since it was called
+        # Else the client has left since it was called, or the gateway ends.
+        if self.run.state is machine.State.WAITING and self in self.state.exchanges:
             self.obey(self.run.feed(DUE, time.monotonic()))
 
     def late(self, now: float) -> None:
@@ -291,9 +292,8 @@ class Exchange(Carriage):
         self.shown = self.status
         told = account.header(self, answered=True)
         if isinstance(self._reading, Streamed):
-            lane = self.lane
-            if lane.route.policy.mid_stream == RESUME and self.head.choices == 1:
-                self._told = Told(lane.wire)
+            if self.head.choices == 1:
+                self._told = Told(self.lane.wire)
             self._client.open(self.status, self._type or b"text/event-stream", told)
         else:
             self._client.open(self.status, self._type, told, self._length)
@@ -322,6 +322,8 @@ class Exchange(Carriage):
             self._fail_inside(account.cause(run))
         elif failure is not None and failure.kind in _BAD and self._refusal is not None:
             self.refuse(answers.passed_on(lane.wire, run, *self._refusal))
+        elif wait := load.refused(self):
+            self.refuse(answers.overloaded(lane.wire, lane.route, wait))
         else:
             wait = answers.retry_after(lane.chain, self.state.health, time.monotonic())
             self.refuse(answers.exhausted(lane.wire, lane.route, run, wait))
@@ -335,8 +337,12 @@ class Exchange(Carriage):
         reading = self._reading
         # What a target says that was to take the answer up is none of the client's business.
         streamed = self.resuming or isinstance(reading, Streamed)
-        event = self.lane.wire.write_stream_error(status, code, message) if streamed else b""
         held = reading.take() if reading is not None and not self.resuming else b""
+        told = self._told
+        if told is not None:
+            told.add(held)
+            told.fold()
+        event = self.lane.wire.write_stream_error(status, code, message, told) if streamed else b""
         self._client.end_broken(held + event)
         account.broken(self, failure)
         self.finish(self.shown, code)
@@ -395,7 +401,7 @@ class Exchange(Carriage):
         if failure.kind is FailureKind.MODEL_LOADING:
             run.patient_until = self.started + LOAD_LONGEST
         if self.grants and failure.kind is not FailureKind.BUSY:
-            load.release(self)
+            load.release(self, candidate.provider.name)
         if failure.kind is FailureKind.CONTEXT_LENGTH_EXCEEDED:
             preflight.learn(self, candidate, failure)
         run.jitter = JITTER[0] + (JITTER[1] - JITTER[0]) * random()  # noqa: S311 - spreads, and guards nothing
@@ -430,6 +436,8 @@ class Exchange(Carriage):
             health.succeeded(candidate.provider.name, candidate.model.id, time.monotonic(), self.tried_at)
         self.tally.ok.n += 1
         if self._rival is not None:
+            slower = self._rival.tally.candidate
+            self.state.metrics.attempts[slower.provider.name, slower.model.id, FailureKind.OVERTAKEN].n += 1
             self._drop_rival()
 
     def finish(self, status: int, code: str = "") -> None:

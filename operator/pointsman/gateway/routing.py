@@ -93,6 +93,8 @@ class Tally:
 
     def patience(self, head: Head, pace: Pace, now: float) -> float:
         """When an attempt that begins now must show its first output, or be whole if it is not streamed."""
+        if self.candidate.down:
+            return now + self._timeouts.first_token  # a last resort: its probes fail, and it most likely will
         if head.stream:
             return pace.first_token_by(self.candidate, head.size, self._timeouts, now)
         left = self._timeouts.total

@@ -29,6 +29,7 @@ __all__ = ["Options", "main", "serve"]
 
 _BACKLOG: Final = 4096
 _OWN_FILES: Final = 64  # for the log, the table, the listener, the loop and what the system's resolver opens
+_HELD_UP: Final = 0.25  # seconds between two sweeps, from which on the process itself was kept from running
 _SLOW_SWEEP: Final = 1.0  # seconds between two looks at idle connections
 
 
@@ -118,6 +119,8 @@ async def drain(state: State, hurry: asyncio.Event) -> None:
         await asyncio.sleep(SWEEP)
     for exchange in list(state.exchanges):
         exchange.cut()
+    for asking in list(state.askings):
+        asking.drop()
     await asyncio.sleep(0)
 
 
@@ -135,11 +138,15 @@ def close(state: State) -> None:
 
 
 async def _sweep(state: State) -> None:
+    held_up = False
     while True:
+        before = state.now
         await asyncio.sleep(SWEEP)
         state.tick()
         now = state.now
-        for exchange in [exchange for exchange in state.exchanges if exchange.deadline <= now]:
+        # A process that did not run reads first what has come: nobody is late before the next look.
+        held_up = now - before > _HELD_UP and not held_up
+        for exchange in [exchange for exchange in state.exchanges if not held_up and exchange.deadline <= now]:
             exchange.late(now)
         state.journal.flush()
         state.metrics.sort_in()
