@@ -9,7 +9,7 @@ import pytest
 
 from dialects.corpus import CHAT, MESSAGES, RESPONSES
 from pointsman.dialects import Wire, chat, messages, responses
-from pointsman.exchange import Failure, Head, Signal
+from pointsman.exchange import Failure, FailureKind, Head, Signal
 from pointsman.sse import frames
 
 STREAMS = [
@@ -98,6 +98,23 @@ def test_errors_in_a_stream_and_empty_answers_are_failures(module: Wire, raw: st
 def test_a_refusal_is_an_answer(module: Wire, raw: str) -> None:
     """A refusal commits: it is not shopped around."""
     assert meanings(module, raw)[-1] is Signal.OUTPUT
+
+
+@pytest.mark.parametrize(
+    ("module", "last"),
+    [(chat, b"data: [DONE]\n\n"), (messages, b'event: message_stop\ndata: {"type":"message_stop"}\n\n')],
+)
+def test_a_stream_that_is_closed_without_a_reason_was_cut(module: Wire, last: bytes) -> None:
+    """A proxy that loses its upstream may still close well: the words so far are not presented as all."""
+    word = {
+        chat: {"choices": [{"index": 0, "delta": {"content": "one"}}]},
+        messages: {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "one"}},
+    }[module]
+    scanner = module.Scanner(Head("m", stream=True, fields={}))
+    assert scanner.feed(frames(b"data: " + json.dumps(word).encode() + b"\n\n")[0]) is Signal.OUTPUT
+    found = scanner.feed(frames(last)[0])
+    assert isinstance(found, Failure)
+    assert found.kind is FailureKind.CONNECT_FAILURE
 
 
 def test_all_choices_must_end() -> None:

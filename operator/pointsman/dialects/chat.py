@@ -162,8 +162,9 @@ class Scanner:
         return b"data: [DONE]\n\n" if self._finished >= self._choices else None
 
     def _end(self) -> Signal | Failure:
-        if not self._spoke and not self._finished:
-            return _EMPTY
+        if not self._finished and not self._calls:
+            # What closes the stream well says that no choice has ended: it was cut further up.
+            return _CUT_OFF if self._spoke else _EMPTY
         return self._calls.fault(wanted=self._wanted, cut=self._cut) or Signal.TERMINAL
 
     def _read(self, choices: list[_Choice]) -> Signal | Failure:
@@ -196,6 +197,7 @@ class Scanner:
         return self._calls.fault(wanted=self._wanted, cut=self._cut)
 
 
+_CUT_OFF: Final = Failure(FailureKind.CONNECT_FAILURE, "the stream was closed before any choice had ended")
 _EMPTY: Final = Failure(FailureKind.INVALID_RESPONSE, "an empty answer")
 
 

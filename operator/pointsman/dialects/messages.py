@@ -170,7 +170,10 @@ class Scanner:
     def _end(self) -> Signal | Failure:
         if self._stopped:
             return Signal.TERMINAL
-        return (self._calls.fault() or Signal.TERMINAL) if self._spoke else _EMPTY
+        if not self._calls:
+            # What closes the stream well says nothing of why it ended: it was cut further up.
+            return _CUT_OFF if self._spoke else _EMPTY
+        return self._calls.fault() or Signal.TERMINAL
 
     def _stop(self, reason: Any) -> Signal | Failure:
         if not reason:
@@ -185,6 +188,7 @@ class Scanner:
         return Signal.CALL if self._calls else Signal.OUTPUT
 
 
+_CUT_OFF: Final = Failure(FailureKind.CONNECT_FAILURE, "the stream was closed before the message had ended")
 _EMPTY: Final = Failure(FailureKind.INVALID_RESPONSE, "an empty answer")
 
 

@@ -61,6 +61,7 @@ class _Item(msgspec.Struct):
 
 class _Answer(msgspec.Struct):
     status: str = ""
+    background: bool | None = None  # it is still being made, and is fetched later
     output: list[Raw] | None = None
     error: Any = None
     incomplete_details: Any = None
@@ -188,7 +189,7 @@ def whole_ok(status: int, body: bytes) -> Failure | None:
         return errors.read_error(status, body)
     if answer.status == "failed":
         return Failure(FailureKind.SERVER_ERROR, "the answer's status is 'failed'", status)
-    if _says(answer) or answer.status in {"queued", "in_progress"}:
+    if _says(answer) or answer.background:
         calls = Calls()
         failure = _read_reason(answer.incomplete_details) or _take_items(calls, answer.output or [])
         return failure or calls.fault(cut=bool(answer.incomplete_details))

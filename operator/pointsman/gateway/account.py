@@ -42,12 +42,12 @@ def header(exchange: Exchange, *, answered: bool) -> bytes:
 
 def joint(exchange: Exchange) -> bytes:
     """A comment in the stream, at the place where another target took it up."""
-    attempt = exchange.run.attempts[-1]
+    attempt = exchange.broke_off or exchange.run.attempts[-1]
     broke, took = attempt.candidate, exchange.tally.candidate
     return b": taken up by %b; %b broke off: %b\n\n" % (
         decision.name(took.provider.name, took.model.id).encode(),
         decision.name(broke.provider.name, broke.model.id).encode(),
-        str(exchange.broke_off or attempt.failure.kind).encode(),
+        attempt.failure.kind.encode(),
     )
 
 

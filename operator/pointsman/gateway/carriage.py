@@ -79,7 +79,7 @@ class Carriage:
         self.usage: Usage | None = None
         self.passed: tuple[Passed, ...] = ()  # targets that cannot hold this very request
         self.dropped: tuple[str, ...] = ()  # fields of the request that the target was not sent
-        self.broke_off = ""  # why the answer broke off that is being taken up
+        self.broke_off: Attempt | None = None  # where and why the answer broke off that is being taken up
         self.wasted: list[tuple[Attempt, Usage, float]] = []  # what attempts may have cost before they broke off
         self.committed = False
         self.resuming = False  # committed, and another target is to come to where the answer broke off

@@ -20,6 +20,7 @@ from pointsman.dialects.told import Told
 from pointsman.exchange import Failure, FailureKind
 from pointsman.failover import choose, machine, steps
 from pointsman.failover.choose import Passed
+from pointsman.failover.machine import Attempt
 from pointsman.failover.pace import LOAD_LONGEST
 from pointsman.failover.steps import ANSWERED, DUE, FINISHED, LEFT, REJOINED, SLOW, SPOKE, WHOLE, Broke, Overtook, Stop
 from pointsman.gateway import account, answers, load, preflight, waking
@@ -407,7 +408,7 @@ class Exchange(Carriage):
         run.jitter = JITTER[0] + (JITTER[1] - JITTER[0]) * random()  # noqa: S311 - spreads, and guards nothing
         command = run.feed(Broke(failure, self._resumable()), time.monotonic())
         if self.committed and not self.resuming and run.state is not machine.State.FAILED:
-            self.resuming, self.broke_off = True, failure.kind
+            self.resuming, self.broke_off = True, Attempt(candidate, failure)
         account.waste(self, run.attempts[-1])
         account.moved(self, candidate, failure, command)
         self.obey(command)
