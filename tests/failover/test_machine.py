@@ -153,7 +153,7 @@ def test_laws(targets: int, most: int, script: list[tuple[steps.Event, float]], 
     """
     policy = Policy(max_attempts=most, hedge_after=1.0)
     run = play(*(f"t{i}" for i in range(targets)), policy=policy, streamed=streamed, location=where).run
-    tried, begun, now, waits = [run.candidate] if run.candidate else [], 0, 0.0, 0
+    tried, begun, now, waits, unsent = [run.candidate] if run.candidate else [], 0, 0.0, 0, 0
     for event, later in script:
         now += later
         before = (run.state, run.tried, list(run.attempts), run.candidate, run.rival)
@@ -170,10 +170,11 @@ def test_laws(targets: int, most: int, script: list[tuple[steps.Event, float]], 
         if isinstance(command, steps.Wait):
             assert now < command.until < run.ends
             waits += command.failure.kind in {FailureKind.BUSY, FailureKind.MODEL_LOADING}
+        unsent += isinstance(event, steps.Broke | RivalBroke) and event.failure.kind is FailureKind.BUSY
         begun += isinstance(command, steps.Commit | steps.Deliver)
     assert begun <= 1
     assert len(tried) <= targets + 1 + waits
-    assert not most or len(tried) <= most + waits
+    assert not most or len(tried) <= most + waits + unsent
     for _ in range(2 * targets + 200):
         if run.state is State.WAITING:
             now += 1.0
