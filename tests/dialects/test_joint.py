@@ -14,6 +14,7 @@ from dialects.speakers import CALL, PROMPT, cut_after, named, speak, told_of
 from pointsman import dialects
 from pointsman.dialects.joint import Joint
 from pointsman.dialects.replay import DIVERGED
+from pointsman.dialects.rest import carried
 from pointsman.dialects.resume import Step, steps
 from pointsman.dialects.seam import CERTAIN
 from pointsman.exchange import Failure, Head
@@ -72,11 +73,10 @@ def split(data: st.DataObject, text: str) -> list[str]:
 
 def torn(data: st.DataObject, stream: bytes) -> list[Frame]:
     """The frames of a stream that came off the wire in some pieces."""
-    splitter, found, at = Splitter(), [], 0
-    while at < len(stream):
-        size = data.draw(st.integers(1, len(stream)))
-        found += splitter.feed(stream[at : at + size])
-        at += size
+    splitter, found = Splitter(), []
+    edges = [0, *sorted(data.draw(st.sets(st.integers(1, len(stream) - 1), max_size=8))), len(stream)]
+    for a, b in itertools.pairwise(edges):
+        found += splitter.feed(stream[a:b])
     return found
 
 
@@ -137,6 +137,14 @@ def test_ids_and_usage_are_of_the_whole(dialect: Dialect, way: Way) -> None:
     assert answer.usage[1] == before + len(said)
     cached = PROMPT if dialect is Dialect.MESSAGES and way is not Way.FLAGS else PROMPT - before
     assert answer.usage[0] == cached
+
+
+@pytest.mark.parametrize(("read_in", "kept"), [(12, 3), (9, 9), (4, 4), (0, 0)])
+def test_input_without_the_prefix_stays(read_in: int, kept: int) -> None:
+    """A target that does not count what it was told to have said would have read nothing, or less."""
+    usage = {"prompt_tokens": read_in, "completion_tokens": 5, "total_tokens": read_in + 5}
+    whole = {"prompt_tokens": kept, "completion_tokens": 14, "total_tokens": kept + 14}
+    assert carried(usage, 9, 9) == whole
 
 
 @every

@@ -2,6 +2,8 @@
 
 `Joint` is fed the frames of the new stream and gives the frames that the client gets. What was sent already is held
 back; the rest comes under the ids, indexes and numbers that the client knows, and the ends speak of the whole answer.
+Where reasoning alone was sent, a target that reasons otherwise answers all the same: its answer follows what the client
+has of the first one's reasoning, and its own reasoning, with all that seals it, is left out.
 """
 
 from __future__ import annotations
@@ -11,16 +13,16 @@ from typing import TYPE_CHECKING, Final
 from pointsman import dialects
 from pointsman.dialects import rest_chat, rest_messages, rest_responses
 from pointsman.dialects.replay import DIVERGED, Replay
-from pointsman.dialects.rest import STOP, Heard, carried
+from pointsman.dialects.rest import STOP, Answer, Heard, carried
 from pointsman.dialects.seam import Seam
 from pointsman.dialects.told import Json, decode, unreadable
+from pointsman.exchange import Failure
 from pointsman.names import Dialect
 
 if TYPE_CHECKING:
     from pointsman.dialects.rest import Reader, Rest
     from pointsman.dialects.resume import Step
     from pointsman.dialects.told import Told
-    from pointsman.exchange import Failure
     from pointsman.sse import Frame
 
 RESTS: Final[dict[Dialect, type[Rest]]] = {
@@ -39,12 +41,28 @@ _LAST: Final = {
 }
 
 
+ANSWERS: Final[dict[Dialect, type[Answer]]] = {
+    Dialect.CHAT: rest_chat.Answer,
+    Dialect.RESPONSES: rest_responses.Answer,
+    Dialect.MESSAGES: rest_messages.Answer,
+}
+_STRANGE: Final = (AttributeError, TypeError, KeyError, ValueError, IndexError)
+
+
 def rest_after(home: Dialect, told: Told) -> Rest | None:
     """What writes the rest of an answer; None: it cannot be gone on from. `told` must be folded."""
     try:
         return RESTS[home].after(told)
-    except (AttributeError, TypeError, KeyError, ValueError, IndexError):
+    except _STRANGE:
         return None  # events that are put together as none of the dialect's are
+
+
+def answer_after(home: Dialect, told: Told) -> Answer | None:
+    """What passes on another answer after reasoning; None: more than that was told. `told` must be folded."""
+    try:
+        return ANSWERS[home].after(told)
+    except _STRANGE:
+        return None
 
 
 class Joint:
@@ -52,7 +70,7 @@ class Joint:
 
     def __init__(self, home: Dialect, told: Told, step: Step) -> None:
         """`told` must not grow before `caught_up`. ValueError: a step to go on from what cannot be gone on from."""
-        self._way = Continued(home, told, step) if step.prefix else Replayed(home, told)
+        self._way = Continued(home, told, step) if step.prefix else Asked(home, told)
 
     @property
     def caught_up(self) -> bool:
@@ -90,6 +108,80 @@ class Replayed:
         return closed + last if isinstance(closed, bytes) else closed
 
 
+class Asked:
+    """The same request again: a replay, and where reasoning alone was told and the target's differs, its own answer.
+
+    State: what of the replay is held while it may turn out to differ, and whether it has.
+    """
+
+    def __init__(self, home: Dialect, told: Told) -> None:
+        self._way: Replayed | Answered = Replayed(home, told)
+        self._other = answer_after(home, told)
+        self._held: list[Frame] = []
+
+    @property
+    def caught_up(self) -> bool:
+        return self._way.caught_up
+
+    def feed(self, frame: Frame) -> bytes | Failure:
+        passed = self._way.feed(frame)
+        if self._other is None:
+            return passed
+        self._held.append(frame)
+        if isinstance(passed, Failure):
+            return self._turn()
+        if self._way.caught_up:
+            self._other, self._held = None, []
+        return passed
+
+    def close(self) -> bytes | Failure:
+        closed = self._way.close()
+        if self._other is None or isinstance(closed, bytes):
+            return closed
+        passed, closed = self._turn(), self._way.close()
+        if isinstance(passed, Failure) or isinstance(closed, Failure):
+            return DIVERGED
+        return passed + closed
+
+    def _turn(self) -> bytes | Failure:
+        assert self._other is not None  # noqa: S101 - asked before
+        self._way, self._other = Answered(self._other), None
+        held, self._held = self._held, []
+        passed = [self._way.feed(frame) for frame in held]
+        whole = [one for one in passed if isinstance(one, bytes)]
+        return b"".join(whole) if len(whole) == len(passed) else DIVERGED
+
+
+class Answered:
+    """The target's own answer, after reasoning that it does not share. State: whether it has ended."""
+
+    caught_up: Final = True  # nothing that was told is to come again
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self._ended = False
+
+    def feed(self, frame: Frame) -> bytes | Failure:
+        if self._ended:
+            return b""
+        event = decode(frame)
+        if event is None:
+            return DIVERGED if unreadable(frame) else self.close() if frame.data == b"[DONE]" else b""
+        self._ended = event.get("type") == "message_stop"
+        try:
+            passed = self._answer.feed(event)
+        except _STRANGE:
+            return DIVERGED
+        return DIVERGED if passed is None else passed
+
+    def close(self) -> bytes | Failure:
+        if self._ended:
+            return b""
+        self._ended = True
+        closed = self._answer.close()
+        return DIVERGED if closed is None else closed
+
+
 class Continued:
     """An answer that goes on. State: the seam, what the target said about its end, and whether that was passed on."""
 
@@ -120,7 +212,7 @@ class Continued:
             return DIVERGED if unreadable(frame) else b""
         try:
             return self._hear(event)
-        except (AttributeError, TypeError, KeyError, ValueError, IndexError):
+        except _STRANGE:
             return DIVERGED  # an event that is put together as none of the dialect's is
 
     def close(self) -> bytes | Failure:

@@ -3,6 +3,9 @@
 `Replay` follows the new stream against what was `Told`. As long as the new stream says again what was told, nothing is
 passed on; where it goes on, its events are passed on under the ids that the client knows. A stream that says anything
 else has diverged, and must not be glued to the first.
+
+A signature in Messages is passed on with the end of thinking that this target has thought alike from its beginning.
+What it sealed of a reasoning item in Responses is not: that holds under the item's own id alone.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from pointsman.dialects.told import Json, Said, Speech, Told
     from pointsman.sse import Frame
 
+_SEALED: Final = "encrypted_content"
 DIVERGED: Final = Failure(FailureKind.DIVERGED, "the next target's answer differs from what was sent already")
 
 
@@ -28,7 +32,7 @@ class Replay:
         told.fold()
         self._speech, self._told = speech, told
         self._texts = {channel: "".join(pieces) for channel, pieces in told.texts.items()}
-        self._marks = list(reversed(told.marks))
+        self._marks = [(mark, _sorts(event)) for mark, event in zip(told.marks, told.shapes, strict=True)][::-1]
         self._ids = list(reversed(told.ids))
         self._renamed: dict[str, str] = {}
         self._sequence = told.sequence
@@ -52,7 +56,7 @@ class Replay:
             return self._feed_texts(frame, event, said)
         if before:
             return self._written(frame, event)
-        return self._again(said.mark) if said.mark else b""
+        return self._again((said.mark, _sorts(event))) if said.mark else b""
 
     def close(self) -> bytes | Failure:
         """The stream has ended: nothing is held; a Failure when it ended before all that was told was said again."""
@@ -68,7 +72,7 @@ class Replay:
             return b""
         return self._written(frame, self._speech.resaid(event, left))
 
-    def _again(self, mark: str) -> bytes | Failure:
+    def _again(self, mark: tuple[str, list[Any]]) -> bytes | Failure:
         # Another mark than the one that is due: another shape, or an end before all that was told was said again.
         if not self._marks or self._marks.pop() != mark:
             return DIVERGED
@@ -101,11 +105,18 @@ class Replay:
         return encode(event, frame.event)
 
 
+def _sorts(event: Json) -> list[Any]:
+    """Of what sort the thing is that an event opens or ends, wherever the dialect says so."""
+    things = [event.get(name) for name in ("content_block", "item", "part")]
+    return [thing.get("type") for thing in things if isinstance(thing, dict)]
+
+
 def _renamed(value: Any, names: Mapping[str, str]) -> Any:
     if not names:
         return value
     if isinstance(value, str):
         return names.get(value, value)
     if isinstance(value, dict):
-        return {key: _renamed(inner, names) for key, inner in value.items()}
+        sealed = {_SEALED} if str(value.get("id")) in names else set()
+        return {key: _renamed(inner, names) for key, inner in value.items() if key not in sealed}
     return [_renamed(inner, names) for inner in value] if isinstance(value, list) else value

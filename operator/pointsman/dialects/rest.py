@@ -2,7 +2,8 @@
 
 Each dialect has a file of its own beside this one: a `Reader`, which says what the target's events amount to (`Heard`),
 and a `Rest`, which writes events for a client that has seen the beginning (`Told`): deltas where the last ones left
-off, and ends that speak of the whole answer.
+off, and ends that speak of the whole answer. And an `Answer`, which passes a whole answer on to a client that has seen
+reasoning alone: that is closed where it stopped, and what the target reasons itself is left out.
 """
 
 from __future__ import annotations
@@ -74,17 +75,40 @@ class Rest(Protocol):
         ...
 
 
+class Answer(Protocol):
+    """Passes a whole answer on to a client that has been told reasoning alone."""
+
+    @classmethod
+    def after(cls, told: Told) -> Self | None:
+        """None: something else was told than reasoning."""
+        ...
+
+    def feed(self, event: Json) -> bytes | None:
+        """An event of the target's; what the client gets for it. None: it has no place in the answer."""
+        ...
+
+    def close(self) -> bytes | None:
+        """What the target forgot of the end; None: it did not say why the answer ends."""
+        ...
+
+
 def carried(usage: Json, before: int, prefix: int) -> Json:
     """What a target counts of the rest, as usage of the whole answer.
 
     `before`: tokens that had been told and were not told again; `prefix`: how many of them the target read in its
-    prompt. Both are counted as the pieces in which they came: an estimate, on engines that stream by token a good one.
+    prompt. Both are counted as the pieces in which they came: an estimate, and a good one where engines stream token by
+    token. Under load vLLM puts several tokens into one event: then too few are counted, so that the output comes out
+    too low and the input too high by as many; nothing that is known here tells how many those are.
+
+    An input that would come to nothing stays as it is: this target does not count the prefix.
     """
     whole = dict(usage)
-    for names, more in ((("completion_tokens", "output_tokens"), before), (("prompt_tokens", "input_tokens"), -prefix)):
-        for name in names:
-            if isinstance(count := whole.get(name), int):
-                whole[name] = max(0, count + more)
+    for name in ("completion_tokens", "output_tokens"):
+        if isinstance(count := whole.get(name), int):
+            whole[name] = count + before
+    for name in ("prompt_tokens", "input_tokens"):
+        if isinstance(count := whole.get(name), int) and count > prefix:
+            whole[name] = count - prefix
     if "total_tokens" in whole:
         whole["total_tokens"] = sum(counts(whole)[:2])
     return whole

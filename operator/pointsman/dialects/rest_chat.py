@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from pointsman.dialects.rest import STOP, Heard
 from pointsman.dialects.told import Json, encode
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pointsman.dialects.told import Told
 
 _REASONING: Final = ("reasoning", "reasoning_content", "reasoning_details")
+_REASONING_SET: Final = frozenset(_REASONING)
 _OTHER: Final = ("refusal", "audio", "images")
 
 
@@ -64,3 +65,34 @@ class Rest:
 
     def _chunk(self, delta: Json, finish: str | None = None) -> bytes:
         return encode({**self._base, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
+
+
+class Answer:
+    """Passes on chunks under the id that the client knows. State: whether a finish_reason came. Its usage stays."""
+
+    def __init__(self, told: Told) -> None:
+        self._first = told.first
+        self._finished = False
+
+    @classmethod
+    def after(cls, told: Told) -> Self | None:
+        return cls(told) if told.texts and _REASONING_SET.issuperset(told.texts) and not told.marks else None
+
+    def feed(self, event: Json) -> bytes:
+        choices = event.get("choices") or ()
+        said = [one for choice in choices if (one := _without_reasoning(choice))]
+        if choices and not said:
+            return b""
+        self._finished = self._finished or any(choice.get("finish_reason") for choice in said)
+        known = {name: value for name, value in self._first.items() if name in event}
+        return encode({**event, **known, "choices": said})
+
+    def close(self) -> bytes | None:
+        return b"data: [DONE]\n\n" if self._finished else None
+
+
+def _without_reasoning(choice: Json) -> Json:
+    """A choice; {}: nothing is left of it. The role was told before the reasoning."""
+    delta: dict[str, Any] = choice.get("delta") or {}
+    left = {name: value for name, value in delta.items() if name not in _REASONING_SET and name != "role"}
+    return {**choice, "delta": left} if any(left.values()) or choice.get("finish_reason") else {}

@@ -92,6 +92,71 @@ class Rest:
         return _event({"type": "content_block_stop", "index": self._index}) if was else b""
 
 
+class Answer:
+    """Passes on blocks under the indexes that are next for the client; what was open is closed first.
+
+    State: the client's index of each block by the target's (-1: it reasons, and is left out), the next one, what closes
+    the block that is open, whether that is a text without words, and whether the answer has ended. Its usage stays.
+    """
+
+    def __init__(self, told: Told) -> None:
+        begun = [event for event in told.shapes if event["type"] == "content_block_start"]
+        last = begun[-1].get("index", 0)
+        self._next = last + 1
+        self._indexes: dict[Any, int] = {}
+        self._stop = b"" if f"content_block_stop {last}" in told.marks else _closed(begun[-1], told)
+        self._wordless = bool(self._stop) and begun[-1]["content_block"].get("type") == "text"
+        self._ended = False
+
+    @classmethod
+    def after(cls, told: Told) -> Self | None:
+        reasoned = bool(told.texts) and all(channel.endswith(".thinking") for channel in told.texts)
+        begun = any(mark.startswith("content_block_start") for mark in told.marks)
+        return cls(told) if reasoned and begun and "message_delta 0" not in told.marks else None
+
+    def feed(self, event: Json) -> bytes | None:
+        kind, index = event.get("type"), event.get("index")
+        if kind == "content_block_start":
+            return self._begin(event, event["content_block"])
+        if kind in {"content_block_delta", "content_block_stop"}:
+            place = self._indexes[index]
+            return b"" if place < 0 else _event({**event, "index": place})
+        if kind == "message_delta":
+            self._ended = True
+            return self._close() + _event(event)
+        return _event(event) if kind in {"ping", "message_stop"} else b""
+
+    def close(self) -> bytes | None:
+        return _event({"type": "message_stop"}) if self._ended else None
+
+    def _begin(self, event: Json, block: Json) -> bytes:
+        if block["type"] in _REASONING:
+            self._indexes[event.get("index")] = -1
+            return b""
+        if self._wordless and block["type"] == "text":
+            self._stop, self._wordless = b"", False
+            self._indexes[event.get("index")] = index = self._next - 1
+            delta = {"type": "text_delta", "text": block.get("text")}
+            return _event({"type": "content_block_delta", "index": index, "delta": delta}) if delta["text"] else b""
+        self._indexes[event.get("index")] = index = self._next
+        self._next += 1
+        return self._close() + _event({**event, "index": index})
+
+    def _close(self) -> bytes:
+        stop, self._stop, self._wordless = self._stop, b"", False
+        return stop
+
+
+def _closed(start: Json, told: Told) -> bytes:
+    """What ends a block. Thinking has a signature; what was not thought to its end has none, which is written ""."""
+    block, index = start["content_block"], start.get("index", 0)
+    stop = _event({"type": "content_block_stop", "index": index})
+    if block.get("type") == "text" or "signature" in block or f"signature {index}" in told.marks:
+        return stop
+    delta = {"type": "signature_delta", "signature": ""}
+    return _event({"type": "content_block_delta", "index": index, "delta": delta}) + stop
+
+
 def _hear_delta(delta: Json) -> Heard | None:
     kind = delta.get("type")
     if kind == "text_delta":

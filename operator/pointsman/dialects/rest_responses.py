@@ -37,7 +37,20 @@ class Reader:
         return Heard(reasoning=kind.startswith("response.reasoning"))
 
 
-class Rest:
+class _Numbered:
+    """Writes events. State: the number of the last one, if the client's are numbered."""
+
+    def __init__(self, told: Told) -> None:
+        self._sequence = told.sequence
+
+    def _event(self, event: Json) -> bytes:
+        if self._sequence >= 0:
+            self._sequence += 1
+            event = {**event, "sequence_number": self._sequence}
+        return encode(event, event["type"].encode())
+
+
+class Rest(_Numbered):
     """Writes events.
 
     State: the number of the last event, the pieces of the text, what is to close it, the items that are whole, and the
@@ -45,11 +58,10 @@ class Rest:
     """
 
     def __init__(self, told: Told, item: Json, part: Json) -> None:
+        super().__init__(told)
         self.told = list(told.texts["response.output_text.delta"])
         self._pieces = list(self.told)
-        self._sequence = told.sequence
-        created = next((event for event in told.shapes if event["type"] == "response.created"), {})
-        self._response: Json = created.get("response") or {}
+        self._response = _created(told)
         ended = [event["item"] for event in told.shapes if event["type"] == "response.output_item.done"]
         self._whole: list[Json] = ended
         self._item: Json = item["item"]
@@ -99,8 +111,7 @@ class Rest:
         status = answer.setdefault("status", "completed")
         answer["usage"] = ending.usage if own or ending.usage is None else _usage(ending.usage)
         closed = self._close(status)
-        known = {name: value for name, value in self._response.items() if name not in answer or name in _NAMES}
-        whole = {**answer, **known, "output": self._whole}
+        whole = _completed(answer, self._response, self._whole)
         kind = "response.incomplete" if status == "incomplete" else "response.completed"
         return closed + self._event({"type": kind, "response": whole})
 
@@ -119,11 +130,179 @@ class Rest:
         self._closing = []
         return written
 
-    def _event(self, event: Json) -> bytes:
-        if self._sequence >= 0:
-            self._sequence += 1
-            event = {**event, "sequence_number": self._sequence}
-        return encode(event, event["type"].encode())
+
+class Answer(_Numbered):
+    """Passes on items under the indexes that are next for the client; what was open is closed first.
+
+    State: the client's index of each item by the target's and by its id (-1: it reasons, and is left out), the next
+    one, the events that close the open item, that item if it is a message without words and by what id it is named
+    again, the items that are whole, and whether the answer has ended. Its usage stays.
+    """
+
+    def __init__(self, told: Told) -> None:
+        super().__init__(told)
+        self._response = _created(told)
+        self._whole = [event["item"] for event in told.shapes if event["type"] == "response.output_item.done"]
+        begun = [event for event in told.shapes if event["type"] == "response.output_item.added"]
+        self._next: int = begun[-1].get("output_index", len(begun) - 1) + 1 if begun else 0
+        is_open = _unended(told.shapes)
+        wordless = bool(is_open) and is_open[0]["item"].get("type") == "message"
+        self._wordless = is_open if wordless else []
+        self._closing = _silence(is_open, self._next - 1) if wordless else _closing(is_open, self._next - 1, told)
+        self._indexes: dict[Any, int] = {}
+        self._names: dict[Any, str] = {}
+        self._opened: set[Any] = set()  # messages of which the client was told that a part begins
+        self._ended = False
+
+    @classmethod
+    def after(cls, told: Told) -> Self | None:
+        reasoned = bool(told.texts) and all(channel.startswith("response.reasoning") for channel in told.texts)
+        others = {event["type"] for event in told.shapes if not _of_reasoning(event)}
+        return cls(told) if reasoned and others <= _WORDLESS else None
+
+    def feed(self, event: Json) -> bytes | None:
+        kind = event["type"]
+        if kind in _ENDS:
+            return self._end(kind, event["response"])
+        if kind in _PREAMBLE or not kind.startswith("response."):
+            return b""
+        if kind == "response.output_item.added":
+            return self._begin(event, event["item"])
+        item = event.get("item") or {}
+        name = event.get("item_id", item.get("id"))
+        index = self._indexes[event.get("output_index", name)]
+        if index < 0:
+            return b""
+        if kind == "response.content_part.added" and name in self._opened:
+            self._opened.discard(name)
+            return b""
+        return self._pass_on({**event, "output_index": index}, item)
+
+    def close(self) -> bytes | None:
+        return b"" if self._ended else None
+
+    def _begin(self, event: Json, item: Json) -> bytes:
+        adopted = bool(self._wordless) and item["type"] == "message"
+        index = -1 if item["type"] == "reasoning" else self._next - 1 if adopted else self._next
+        self._indexes |= dict.fromkeys((event.get("output_index", item.get("id")), item.get("id")), index)
+        if index < 0:
+            return b""
+        if adopted:
+            self._adopt(item.get("id"))
+            return b""
+        self._next += 1
+        return self._close() + self._pass_on({**event, "output_index": index}, item)
+
+    def _adopt(self, name: Any) -> None:
+        self._names[name] = self._wordless[0]["item"].get("id", "")
+        self._opened = {name} if len(self._wordless) > 1 else set()
+        self._wordless, self._closing = [], []
+
+    def _pass_on(self, event: Json, item: Json) -> bytes:
+        if event.get("item_id") in self._names:
+            event["item_id"] = self._names[event["item_id"]]
+        if item.get("id") in self._names:
+            event["item"] = item = {**item, "id": self._names[item["id"]]}
+        if event["type"] == "response.output_item.done":
+            self._whole.append(item)
+        return self._event(event)
+
+    def _end(self, kind: str, answer: Json) -> bytes:
+        self._ended = True
+        closed = self._close()
+        return closed + self._event({"type": kind, "response": _completed(answer, self._response, self._whole)})
+
+    def _close(self) -> bytes:
+        self._whole += [event["item"] for event in self._closing if "item" in event]
+        written = b"".join(map(self._event, self._closing))
+        self._closing, self._wordless = [], []
+        return written
+
+
+_PREAMBLE: Final = frozenset({"response.created", "response.in_progress", "response.queued"})
+_WORDLESS: Final = frozenset({"response.created", "response.output_item.added", "response.content_part.added"})
+_SUMMARY: Final = "response.reasoning_summary_text"
+_THOUGHT: Final = "response.reasoning_text"
+_PLACES: Final[tuple[str, ...]] = ("item_id", "output_index", "content_index", "summary_index")
+
+
+def _unended(shapes: list[Json]) -> list[Json]:
+    """The events of the item that is open, from its first on; []: none is."""
+    since: list[Json] = []
+    for event in shapes:
+        if event["type"] in _ITEMS:
+            since = [event] if event["type"] == "response.output_item.added" else []
+        elif since:
+            since.append(event)
+    return since
+
+
+def _silence(since: list[Json], index: int) -> list[Json]:
+    """What closes a message without words."""
+    item, *parts = since
+    ended: list[Json] = []
+    content = []
+    for event in parts[:1]:
+        place = {name: event[name] for name in _PLACES if name in event}
+        content = [{"annotations": [], **event["part"], "text": ""}]
+        ended.append({"type": "response.output_text.done", **place, "text": "", "logprobs": []})
+        ended.append({"type": "response.content_part.done", **place, "part": content[0]})
+    whole = {**item["item"], "status": "completed", "content": content}
+    return [*ended, {"type": "response.output_item.done", "output_index": index, "item": whole}]
+
+
+def _closing(since: list[Json], index: int, told: Told) -> list[Json]:
+    """What closes reasoning where it stopped. What a provider sealed of it goes: that says something else."""
+    if not since:
+        return []
+    item: Json = since[0]["item"]
+    texts = {kind: [event.get("text") or "" for event in since if event["type"] == f"{kind}.done"]
+             for kind in (_SUMMARY, _THOUGHT)}  # fmt: skip
+    parts = [event for event in since if event["type"].endswith("part.added")]
+    part = parts[-1] if len(parts) > sum(event["type"].endswith("part.done") for event in since) else None
+    ended: list[Json] = []
+    kind = _kind(part, told)
+    if kind:
+        number = "summary_index" if kind == _SUMMARY else "content_index"
+        place = {"item_id": item.get("id", ""), "output_index": index, number: len(texts[kind])}
+        place |= {name: part[name] for name in _PLACES if name in part} if part else {}
+        if part is None or since[-1]["type"] != f"{kind}.done":
+            texts[kind].append(_left(kind, told))
+            ended.append({"type": f"{kind}.done", **place, "text": texts[kind][-1]})
+        if part is not None:
+            whole = {**part["part"], "text": texts[kind][-1]}
+            ended.append({"type": part["type"].replace("added", "done"), **place, "part": whole})
+    item = {name: value for name, value in item.items() if name != "encrypted_content"}
+    item |= {"summary": [{"type": "summary_text", "text": text} for text in texts[_SUMMARY]], "status": "incomplete"}
+    if texts[_THOUGHT]:
+        item["content"] = [{"type": "reasoning_text", "text": text} for text in texts[_THOUGHT]]
+    return [*ended, {"type": "response.output_item.done", "output_index": index, "item": item}]
+
+
+def _kind(part: Json | None, told: Told) -> str:
+    """Of which kind the text is that is open; "": none is. Not every server says that a part begins."""
+    if part is not None:
+        return _SUMMARY if "summary" in part["type"] else _THOUGHT
+    return next((kind for kind in (_SUMMARY, _THOUGHT) if _left(kind, told)), "")
+
+
+def _left(kind: str, told: Told) -> str:
+    """What was told of a kind of text since the last one was closed."""
+    text = "".join(told.texts.get(f"{kind}.delta", ()))
+    for event in told.shapes:
+        if event["type"] == f"{kind}.done":
+            text = text.removeprefix(event.get("text") or "")
+    return text
+
+
+def _created(told: Told) -> Json:
+    created = next((event for event in told.shapes if event["type"] == "response.created"), {})
+    return created.get("response") or {}
+
+
+def _completed(answer: Json, first: Json, output: list[Json]) -> Json:
+    known = {name: value for name, value in first.items() if name not in answer or name in _NAMES}
+    return {**answer, **known, "output": output}
 
 
 _NAMES: Final = ("id", "created_at", "model")

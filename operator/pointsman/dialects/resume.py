@@ -9,7 +9,8 @@ What is asked for decides whether going on would be right. Only a replay is trie
         the first token that they generate, so that the rest alone would obey them, and not the whole
     where the conversation ends with words of the assistant (its own prefix), or lies on the server
     with reasoning that the request asks of Messages: vendors and engines refuse a prefix then
-    after reasoning alone: it is not given back, and nothing has been said yet that could be gone on from
+    after reasoning alone: it is not given back, and nothing has been said yet that could be gone on from; so the target
+        need not reason alike: its own answer will do (see `joint`)
 """
 
 from __future__ import annotations
