@@ -33,7 +33,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """A model that a server lists. Tokens, 0: not told. `loaded` None: not told."""
+    """A model that a server lists. Tokens, 0: not told. `loaded`, `tools` (whether it takes some), None: not told."""
 
     id: str
     name: str = ""
@@ -42,6 +42,7 @@ class ServedModel:
     input: tuple[str, ...] = ()
     reasoning: bool | None = None
     loaded: bool | None = None
+    tools: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

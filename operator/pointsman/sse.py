@@ -59,6 +59,10 @@ class Splitter:
             raise FrameTooLongError(f"an event of more than {self._limit} bytes")
         return run
 
+    def passes(self, chunk: bytes) -> bool:
+        """Whether `take` would give this very chunk, and keep nothing."""
+        return not self._tail and chunk.endswith(b"\n\n")
+
     def feed(self, chunk: bytes) -> list[Frame]:
         """The whole frames so far, read."""
         run = self.take(chunk)

@@ -13,7 +13,7 @@ from pointsman import counting
 from pointsman.dialects import chat
 from pointsman.exchange import IMAGE, Failure, FailureKind, Head
 from pointsman.failover import context
-from pointsman.failover.choose import Candidate, Order, fits_all, fitting, larger, uncounted
+from pointsman.failover.choose import Candidate, Order, Passed, fits_all, fitting, larger, uncounted
 from pointsman.failover.context import Fit, Windows
 from pointsman.table import Model, Provider
 
@@ -30,7 +30,7 @@ def ask(words: int, max_tokens: int = 0, needs: int = 0, text: str = "word ") ->
 
 
 def order(*candidates: Candidate) -> Order:
-    return Order(candidates, len(candidates), (), context.narrowest(candidates))
+    return Order(candidates, len(candidates), (), context.narrowest(candidates), context.most(candidates))
 
 
 def names(found: Order) -> list[str]:
@@ -221,6 +221,33 @@ def test_fitting_only_leaves_out(  # noqa: PLR0917
     assert out <= {p.provider for p in passed}
     left = [windows.fits(candidate, head, counted.get(candidate)) for candidate in found.candidates]
     assert Fit.NO not in left or fits_all(tried, windows, head)  # a count of more tokens than bytes is not believed
+
+
+def test_who_writes_less_than_is_allowed_comes_last() -> None:
+    """Told with both numbers; what fits, or perhaps does, is tried before, and what cools after. Equal is enough."""
+    brief, equal, unknown = target("brief", max_tokens=4096), target("equal", max_tokens=8192), target("unknown")
+    found, passed = fitting(order(brief, unknown, equal), Windows(), ask(10, max_tokens=8192))
+    assert (names(found), found.limit) == (["unknown", "equal", "brief"], 3)
+    assert [(p.provider, p.reason) for p in passed] == [("brief", "max-tokens")]
+    assert passed[0].message == "it writes 4096 tokens at most, and the request allows 8192"
+    cooling = Order((brief, unknown), 2, (Passed("unknown", "m", "cooling-Timeout", ""),), context.UNBOUNDED, 4096)
+    assert fitting(cooling, Windows(), ask(10, max_tokens=8192)) == (cooling, ())
+
+
+def test_where_all_write_less_nothing_changes() -> None:
+    """Their servers may cap it: they are tried as they stand, and nothing is told of them."""
+    tried = order(target("a", max_tokens=100), target("b", max_tokens=10))
+    assert fitting(tried, Windows(), ask(10, max_tokens=500)) == (tried, ())
+    assert not fits_all(tried, Windows(), ask(10, max_tokens=11))
+    assert fits_all(tried, Windows(), ask(10, max_tokens=10))
+    assert fits_all(tried, Windows(), ask(10))
+
+
+def test_the_one_to_be_tried_first_is_the_one_that_is_asked_to_count() -> None:
+    """Not one that comes later because it writes less."""
+    brief = target("brief", 8192, "VLLM", max_tokens=100)
+    roomy = target("roomy", 8192, "VLLM", max_tokens=2048)
+    assert uncounted(order(brief, roomy), Windows(), ask(4000, max_tokens=1000)) is roomy
 
 
 @given(st.integers(0, 5000), st.integers(1, 5000), st.floats(0.1, 1.0))

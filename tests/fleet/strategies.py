@@ -81,6 +81,7 @@ _SERVED = st.builds(
     input=st.sampled_from([(), ("text", "smell")]),
     reasoning=st.sampled_from([None, True]),
     loaded=st.sampled_from([None, True, False]),
+    tools=st.sampled_from([None, True, False]),
 )
 _PROBED = st.one_of(
     st.just(Probed()),

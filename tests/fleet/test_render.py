@@ -87,6 +87,21 @@ def test_stated_fields_win_one_by_one_over_discovered_ones() -> None:
     assert stated.id == "stated"
 
 
+def test_a_model_that_takes_no_tools_says_so_unless_the_object_says_otherwise() -> None:
+    """As OpenClaw writes it; only a plain no is taken, and what is stated of something else changes nothing of it."""
+    told = {"a": None, "b": True, "c": False, "d": False, "e": False}
+    served = tuple(ServedModel(id=name, tools=tools) for name, tools in told.items())
+    stated = [{"id": "d", "compat": {"requiresStringContent": True}}, {"id": "e", "compat": {"supportsTools": True}}]
+    seen = world([endpoint("p", models=stated)], probes={"p": replace(up(), models=served)})
+    assert [model.compat for model in render(seen).providers[0].models] == [
+        {},
+        {},
+        {"supportsTools": False},
+        {"requiresStringContent": True, "supportsTools": False},
+        {"supportsTools": True},
+    ]
+
+
 def test_whether_a_model_is_loaded_is_told_where_the_server_tells() -> None:
     """Cold models are waited for longer; of a server that does not tell nothing stands in the table."""
     served = tuple(ServedModel(id=name, loaded=loaded) for name, loaded in zip("abc", (True, False, None), strict=True))

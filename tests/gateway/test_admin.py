@@ -128,3 +128,30 @@ def test_the_decision_is_a_header_whatever_the_names(route: str, model: str) -> 
         re.ASCII,
     )
     assert json.dumps(told).isascii()
+
+
+def test_each_target_is_told_once() -> None:
+    """Who answered was not passed over, and who failed is told by that; what was Busy was sent nothing."""
+    doubtful, failed, full = (
+        Candidate(Provider(name=name, type="VLLM", base_url="http://p", api=()), Model(id="m")) for name in "abc"
+    )
+    attempts = [Attempt(full, Failure(FailureKind.BUSY)), Attempt(failed, Failure(FailureKind.TIMEOUT))]
+    passed = [
+        Passed(name, "m", reason, "") for name, reason in [("a", "context"), ("b", "cooling-Timeout"), ("d", "cold")]
+    ]
+    told = decision.header("r", doubtful, attempts, passed)
+    assert told == "r; answered=a/m; attempts=2; passed=c/m:Busy,b/m:Timeout,d/m:cold"
+    assert decision.header("r", None, attempts[:1], passed[1:2]) == "r; attempts=0; passed=c/m:Busy,b/m:cooling-Timeout"
+    assert [place.reason for place in decision.untried(doubtful, attempts, passed)] == ["cold"]
+
+
+async def test_a_last_resort_is_told_once(start: Start, upstream: FakeUpstream) -> None:
+    """In the header and in the record: that it was left alone is no news once it was tried."""
+    gateway = await start(chain(provider("a", upstream, "status-500+status-500+status-500+ok")))
+    name = "a/status-500+status-500+status-500+ok"
+    first = await gateway.ask()
+    assert first.decision == f"assistant; attempts=2; passed={name}:ServerError,{name}:ServerError"
+    again = await gateway.ask(headers={"x-request-id": "again"})
+    assert again.decision == f"assistant; attempts=1; passed={name}:ServerError"
+    assert "passed" not in (await gateway.get("/-/explain/again")).json
+    assert (await gateway.ask()).decision == f"assistant; answered={name}; attempts=1"

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.conftest import DIALECTS, FAST, Start, chain, provider, request
 from gateway.fakeupstream import TEXT, FakeUpstream
-from pointsman.table import Fence, Model, Policy
+from pointsman.table import Context, Fence, Model, Policy
 from testbed.llama import LlamaServer
 
 IMAGE = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://x/y.png"}}]}
@@ -43,6 +43,35 @@ async def test_an_image_goes_to_who_takes_images(start: Start, upstream: FakeUps
     reply = await alone.ask(messages=[IMAGE])
     assert (reply.status, reply.json["error"]["code"]) == (400, "no_candidate")
     assert "takes no images" in reply.json["error"]["message"]
+
+
+async def test_a_policy_that_leaves_no_window_is_no_outage(start: Start, upstream: FakeUpstream) -> None:
+    """400 and no Retry-After: it would be the same at another time. The window and the policy are named."""
+    policy = Policy(timeouts=FAST.timeouts, context=Context(block_below=16_000))
+    gateway = await start(chain(provider("p", upstream, models=model(context_window=8192)), policy=policy))
+    reply = await gateway.ask()
+    assert (reply.status, reply.json["error"]["code"]) == (400, "no_candidate")
+    assert "its window of 8192 tokens is under policy.context.blockBelow (16000)" in reply.json["error"]["message"]
+    assert "retry-after" not in reply.fields
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_a_long_answer_goes_to_who_writes_it(start: Start, upstream: FakeUpstream, dialect: str) -> None:
+    """Who writes less is passed over, is tried when nobody else is left, and is then told as what it was."""
+    brief, roomy = (
+        provider("brief", upstream, models=model(max_tokens=1024)),
+        provider("roomy", upstream, "status-500+ok"),
+    )
+    gateway = await start(chain(brief, roomy))
+    limit = {"responses": "max_output_tokens", "completions": "max_completion_tokens"}.get(dialect, "max_tokens")
+    short = await gateway.ask(dialect, **{limit: 1024})
+    assert short.decision == "assistant; answered=brief/ok; attempts=1"
+    rescued = await gateway.ask(dialect, **{limit: 4096})
+    assert (rescued.status, rescued.text) == (200, TEXT)
+    assert rescued.decision == "assistant; answered=brief/ok; attempts=2; passed=roomy/status-500+ok:ServerError"
+    gateway.state.health.forget("roomy")
+    passed = await gateway.ask(dialect, **{limit: 4096})
+    assert passed.decision == "assistant; answered=roomy/status-500+ok; attempts=1; passed=brief/ok:max-tokens"
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

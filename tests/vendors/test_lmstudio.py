@@ -35,9 +35,18 @@ def test_a_loaded_model_has_the_window_that_it_was_loaded_with() -> None:
     }
     idle = {"key": "gemma", "type": "llm", "max_context_length": 32768, "loaded_instances": []}
     assert read(["qwen3-8b", "gemma"], new={"models": [loaded, idle]}).models == (
-        ServedModel("qwen3-8b", "Qwen3 8B", context_window=16384, input=("text", "image"), loaded=True),
+        ServedModel("qwen3-8b", "Qwen3 8B", context_window=16384, input=("text", "image"), loaded=True, tools=True),
         ServedModel("gemma", loaded=False),
     )
+
+
+def test_what_a_model_does_not_take_is_stated() -> None:
+    """A plain no to images or tools is taken; nothing, or what is no yes or no, says nothing. Instances share it."""
+    blind = {"key": "blind", "type": "llm", "loaded_instances": [instance("blind:2", 4096)]}
+    plain = {"key": "plain", "type": "llm", "capabilities": {"vision": "false", "trained_for_tool_use": 0}}
+    listed = {"models": [{**blind, "capabilities": {"vision": False, "trained_for_tool_use": False}}, plain]}
+    found = {each.id: (each.input, each.tools) for each in read(["blind", "blind:2", "plain"], new=listed).models}
+    assert found == {"blind": (("text",), False), "blind:2": (("text",), False), "plain": ((), None)}
 
 
 def test_of_several_instances_the_smallest_window_holds() -> None:

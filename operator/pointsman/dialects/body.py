@@ -24,6 +24,7 @@ _TRUE: Final = Raw(b"true")
 _FALSY: Final = (Raw(b"false"), Raw(b"null"))
 _KEY: Final = re.compile(rb'[\s{,]*"(?:[^"\\]|\\.)*"\s*:\s*')
 _END: Final = re.compile(rb"[\s{]*}\s*")
+_LONG: Final = 4096  # bytes
 _EMPTY: Final = frozenset({b"null", b"[]", b"{}", b'""', b"false"})
 
 
@@ -42,7 +43,7 @@ def read_fields(body: bytes) -> Fields:
     except RecursionError as error:
         raise BadRequestError("the request body is nested too deep") from error
     # Written back without white space the fields have the length they came with, unless there was some, or a twin.
-    if len(_ENCODE(fields)) != len(body):
+    if _written(fields, len(body)) != len(body):
         _refuse_twins(body, fields)
     return fields
 
@@ -102,6 +103,13 @@ def write(
 def reasons(model: Model) -> bool:
     """Whether a model is known to reason: only then is it told how to."""
     return model.reasoning or model.compat.get("supportsReasoningEffort") is True
+
+
+def _written(fields: Fields, size: int) -> int:
+    """The length of the fields when they are written, without writing a long one again."""
+    if size < _LONG:
+        return len(_ENCODE(fields))
+    return len(_ENCODE([*fields])) + len(fields) + sum(len(memoryview(raw)) for raw in fields.values())
 
 
 def _refuse_twins(body: bytes, fields: Fields) -> None:

@@ -7,7 +7,7 @@ calls reasoning `reasoning`, others `reasoning_content`; some forget `[DONE]`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Raw
@@ -93,6 +93,28 @@ class _Plain(msgspec.Struct, gc=False):
     usage: None = None
 
 
+class _WholeMessage(msgspec.Struct, gc=False):
+    content: skim.Filled
+    tool_calls: skim.Empty = None
+    function_call: None = None
+
+
+class _WholeChoice(msgspec.Struct, gc=False):
+    message: _WholeMessage
+    index: int | None = None
+    delta: None = None
+    finish_reason: Literal["stop", "length"] = "stop"
+
+
+class _Whole(msgspec.Struct, gc=False):
+    """An answer of one choice with no more than words in it, that ended as answers do."""
+
+    choices: Annotated[list[_WholeChoice], msgspec.Meta(min_length=1, max_length=1)]
+    error: None = None
+    usage: usages.Said | None = None
+
+
+_WHOLE: Final = msgspec.json.Decoder(_Whole)
 _CHUNK: Final = msgspec.json.Decoder(_Chunk)
 _CALLS: Final = msgspec.json.Decoder(list[_Call])
 _FUNCTION: Final = msgspec.json.Decoder(_Function)
@@ -199,6 +221,15 @@ class Scanner:
 
 _CUT_OFF: Final = Failure(FailureKind.CONNECT_FAILURE, "the stream was closed before any choice had ended")
 _EMPTY: Final = Failure(FailureKind.INVALID_RESPONSE, "an empty answer")
+
+
+def read_whole(status: int, body: bytes) -> Failure | Usage | None:
+    """What an unstreamed answer says that it cost, if it does; a Failure: it is none."""
+    try:
+        said = _WHOLE.decode(body).usage
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return whole_ok(status, body) or read_usage(body)
+    return None if said is None else usages.of(said)
 
 
 def whole_ok(status: int, body: bytes) -> Failure | None:

@@ -192,6 +192,11 @@ _CUT_OFF: Final = Failure(FailureKind.CONNECT_FAILURE, "the stream was closed be
 _EMPTY: Final = Failure(FailureKind.INVALID_RESPONSE, "an empty answer")
 
 
+def read_whole(status: int, body: bytes) -> Failure | Usage | None:
+    """What an unstreamed answer says that it cost, if it does; a Failure: it is none."""
+    return whole_ok(status, body) or read_usage(body)
+
+
 def whole_ok(status: int, body: bytes) -> Failure | None:
     """Why an unstreamed answer is none; None: it is one."""
     try:

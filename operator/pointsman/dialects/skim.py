@@ -21,6 +21,9 @@ Empty = Annotated[list[msgspec.Raw], msgspec.Meta(max_length=0)] | None
 Blank = Annotated[str, msgspec.Meta(max_length=0)] | None
 """The same for a text."""
 
+Filled = Annotated[str, msgspec.Meta(min_length=1)]
+"""A text with something in it."""
+
 _DATA: Final = b"data: {"
 _NEXT: Final = b"\n\ndata: "
 _NAMED: Final = re.compile(rb"event: [\w.]+\ndata: ")

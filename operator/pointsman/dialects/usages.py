@@ -23,7 +23,9 @@ class _Details(msgspec.Struct, gc=False):
     cached_tokens: int | None = None
 
 
-class _Usage(msgspec.Struct, gc=False):
+class Said(msgspec.Struct, gc=False):
+    """A value of `usage`, in any dialect's words."""
+
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     prompt_tokens_details: _Details | None = None
@@ -39,7 +41,7 @@ class _Body(msgspec.Struct, gc=False):
 
 
 _COUNT: Final = msgspec.json.Decoder(int)
-_USAGE: Final = msgspec.json.Decoder(_Usage)
+_USAGE: Final = msgspec.json.Decoder(Said)
 _BODY: Final = msgspec.json.Decoder(_Body)
 
 
@@ -64,7 +66,16 @@ def read(raw: Raw) -> Usage | None:
         said = _USAGE.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+    return of(said)
+
+
+def of(said: Said) -> Usage | None:
+    """What was said amounts to this; None: to nothing."""
     details = said.prompt_tokens_details or said.input_tokens_details
+    if details is None and said.cache_read_input_tokens is None:
+        prompt, output = said.prompt_tokens, said.completion_tokens
+        if prompt and output and prompt > 0 and output > 0:
+            return Usage(prompt, output)  # what most say, and no more
     read_back = said.cache_read_input_tokens or 0
     cached = read_back or (details.cached_tokens if details is not None else 0) or 0
     prompt = said.prompt_tokens or (said.input_tokens or 0) + read_back + (said.cache_creation_input_tokens or 0)

@@ -8,7 +8,8 @@ small for the request.
     then what is fixed   skip (decided when the table was made), suspended, no credential, dialect, capabilities, window
     then the order       as written; then what was down until lately, if the policy says so; then cold models; then
                          providers whose probes fail; last what is cooling, the least bad first
-    then the size        what cannot hold the request is left out; what perhaps cannot is tried after the others
+    then the size        what cannot hold the request is left out; what perhaps cannot, or writes less than the request
+                         allows, is tried after the others
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ FENCE: Final = "fence"
 
 CONTEXT: Final = "context"
 """The reason of targets that are too small for the request, or perhaps are and come last."""
+
+MAX_TOKENS: Final = "max-tokens"
+"""The reason of targets that write less than the request allows; they come last, as their servers may cap it."""
 
 _LOCAL_ONLY: Final = (Location.IN_CLUSTER.value, Location.ON_PREMISES.value)
 _TERM: Final = re.compile(r"(locations|regions)=([\w.,\- ]+)")
@@ -79,13 +83,15 @@ class Need(msgspec.Struct, frozen=True, gc=False):
 class Order(msgspec.Struct, frozen=True):
     """The candidates, first to be tried first, of which at most `limit` are; those cooling are told in `cooling`.
 
-    A request of up to `narrowest` bytes and tokens of answer together fits into all of them, as far as the table knows.
+    A request of up to `narrowest` bytes and tokens of answer together fits into all of them, as far as the table knows,
+    and an answer of up to `most` tokens is one that all of them write.
     """
 
     candidates: tuple[Candidate, ...]
     limit: int
     cooling: tuple[Passed, ...] = ()
     narrowest: int = context.UNBOUNDED
+    most: int = context.UNBOUNDED
 
 
 class Chain(msgspec.Struct, frozen=True):
@@ -150,7 +156,7 @@ def survey(
             cold = _cold(provider, model, route, pace)
             candidates.append(Candidate(provider, model, provider.state == "Down", cold))
     at_best = sorted(candidates, key=_standing)  # stable: else as written
-    first = Order(tuple(at_best), len(at_best), (), context.narrowest(at_best))
+    first = Order(tuple(at_best), len(at_best), (), context.narrowest(at_best), context.most(at_best))
     return Chain(tuple(candidates), tuple(passed), fences, first, route.policy.return_after, _stood_in_for(candidates))
 
 
@@ -207,7 +213,8 @@ def order(chain: Chain, health: Health, now: float) -> Order:
         Passed(place.provider.name, place.model.id, f"cooling-{cause}", f"for {max(until - now, 0.0):.1f} s more")
         for _, until, place, cause in cooling
     )
-    return Order((*ready, *last), len(ready) + bool(last), told, chain.at_best.narrowest)
+    best = chain.at_best
+    return Order((*ready, *last), len(ready) + bool(last), told, best.narrowest, best.most)
 
 
 def fitting(
@@ -216,13 +223,15 @@ def fitting(
     """The order without those that the request does not fit into, which are told.
 
     Those into which it perhaps does not fit come after the others that are well, and are told too: none is given up
-    on a guess. `counted`: tokens of the prompt as the servers say that were asked, 0 for one that could not tell.
+    on a guess. After them come those that write less than it allows. `counted`: tokens of the prompt as the servers say
+    that were asked, 0 for one that could not tell.
     """
     if fits_all(order, windows, head):
         return order, ()
     well = order.limit - bool(order.cooling)
     sure: list[Candidate] = []
     doubtful: list[Candidate] = []
+    brief: list[Candidate] = []
     cooling: list[Candidate] = []
     told: list[Passed] = []
     for i, candidate in enumerate(order.candidates):
@@ -232,12 +241,16 @@ def fitting(
             known = f"{tokens}" if counted.get(candidate) else f"about {round(tokens, -2) or tokens}"
             told.append(_too_long(candidate, known, windows.window(candidate), head))
         if fit is not Fit.NO:
-            (cooling if i >= well else doubtful if doubt else sure).append(candidate)
+            short = _brief(candidate, head)
+            (cooling if i >= well else brief if short else doubtful if doubt else sure).append(candidate)
+    if sure or doubtful:
+        told += [_too_brief(candidate, head) for candidate in brief if not _told(told, candidate)]
     if not told:
         return order, ()
-    left = tuple(passed for passed in order.cooling if any(_is(passed, candidate) for candidate in cooling))
-    limit = len(sure) + len(doubtful) + bool(cooling)
-    return Order((*sure, *doubtful, *cooling), limit, left, order.narrowest), tuple(told)
+    left = tuple(passed for passed in order.cooling if any(_is(passed, each) for each in cooling))
+    limit = len(sure) + len(doubtful) + len(brief) + bool(cooling)
+    found = (*sure, *doubtful, *brief, *cooling)
+    return msgspec.structs.replace(order, candidates=found, limit=limit, cooling=left), tuple(told)
 
 
 def uncounted(
@@ -246,7 +259,9 @@ def uncounted(
     """The first to be tried, if its server is to be asked first how many tokens the prompt has; None: no need to."""
     if not order.candidates or fits_all(order, windows, head):
         return None
-    for candidate in order.candidates[: order.limit]:
+    well = order.limit - bool(order.cooling)
+    ready = sorted(order.candidates[:well], key=lambda candidate: _brief(candidate, head))
+    for candidate in (*ready, *order.candidates[well : order.limit]):
         known = counted.get(candidate)
         fit = windows.fits(candidate, head, known)
         if fit is not Fit.NO:
@@ -297,15 +312,34 @@ def _blocked(route: Route, i: int, model: Model) -> tuple[str, str] | None:
 
 
 def fits_all(order: Order, windows: Windows, head: Head) -> bool:
-    """Whether the request fits into all of them for certain, without a look at each."""
+    """Whether the request fits into all of them for certain, and its answer too, without a look at each."""
     size = head.size + (head.max_tokens or context.ANSWER)
-    return size <= order.narrowest and size <= windows.narrowest and not head.needs & context.MEDIA
+    return (
+        size <= order.narrowest
+        and size <= windows.narrowest
+        and head.max_tokens <= order.most
+        and not head.needs & context.MEDIA
+    )
 
 
 def _too_long(candidate: Candidate, tokens: str, window: int, head: Head) -> Passed:
     answer = context.answer(candidate.model, head)
     message = f"{tokens} tokens and {answer} for the answer; its window is {window}"
     return Passed(candidate.provider.name, candidate.model.id, CONTEXT, message, window)
+
+
+def _brief(candidate: Candidate, head: Head) -> bool:
+    return 0 < candidate.model.max_tokens < head.max_tokens
+
+
+def _too_brief(candidate: Candidate, head: Head) -> Passed:
+    model = candidate.model
+    message = f"it writes {model.max_tokens} tokens at most, and the request allows {head.max_tokens}"
+    return Passed(candidate.provider.name, model.id, MAX_TOKENS, message)
+
+
+def _told(told: Sequence[Passed], candidate: Candidate) -> bool:
+    return any(_is(passed, candidate) for passed in told)
 
 
 def _is(passed: Passed, candidate: Candidate) -> bool:

@@ -179,6 +179,11 @@ def narrowest(candidates: Sequence[Candidate]) -> int:
     return min((tokens for tokens in known if tokens), default=UNBOUNDED + _TEMPLATE) - _TEMPLATE
 
 
+def most(candidates: Sequence[Candidate]) -> int:
+    """Up to how many tokens of answer all of them write, as far as the table knows."""
+    return min((each.model.max_tokens for each in candidates if each.model.max_tokens), default=UNBOUNDED)
+
+
 def counting_of(candidate: Candidate) -> Counting:
     """How the target's server is asked to count."""
     kind = _KINDS.get(candidate.provider.type)

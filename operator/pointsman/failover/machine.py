@@ -23,14 +23,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import IntEnum, auto
 from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
 from pointsman.exchange import Failure, FailureKind
 from pointsman.failover import again
 from pointsman.failover import policy as policies
-from pointsman.failover.choose import Candidate
+from pointsman.failover.choose import Candidate, Order
 from pointsman.failover.steps import (
     CLOSE,
     DELIVER,
@@ -57,10 +57,7 @@ from pointsman.failover.steps import (
     Whole,
 )
 from pointsman.names import Location
-
-if TYPE_CHECKING:
-    from pointsman.failover.choose import Order
-    from pointsman.table import Policy
+from pointsman.table import Policy
 
 
 class State(IntEnum):  # integers, because an Enum's hash is computed in Python
@@ -89,35 +86,37 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     failure: Failure
 
 
-class Run:
+class Run(msgspec.Struct, eq=False):
     """One request. State: where it stands, how far down the chain, what failed on the way.
 
     The shell may set `jitter`, seconds before the same target is asked again, and `patient_until`, the time until which
     a target that loads, or that bears no more, is waited for.
     """
 
-    __slots__ = (
-        "again", "attempts", "candidate", "candidates", "committed", "ends", "jitter", "known", "limit", "order",
-        "patient_until", "policy", "retried", "rival", "state", "streamed", "tried",
-    )  # fmt: skip
+    order: Order
+    policy: Policy
+    streamed: bool
+    now: float  # when it begins
+    candidates: tuple[Candidate, ...] = ()
+    limit: int = 0
+    ends: float = 0.0
+    patient_until: float = 0.0
+    jitter: float = 0.2
+    state: State = State.IDLE
+    known: dict[type, _Transition] = {}
+    tried: int = 0
+    retried: bool = False
+    committed: bool = False
+    candidate: Candidate | None = None  # the one being tried, or that answered
+    rival: Candidate | None = None  # the hedge
+    again: Candidate | None = None  # the one that is waited for
+    attempts: list[Attempt] = []
 
-    def __init__(self, order: Order, policy: Policy, *, streamed: bool, now: float) -> None:
-        self.order = order
-        self.candidates = order.candidates
-        self.limit = order.limit
-        self.policy = policy
-        self.streamed = streamed
-        self.ends = now + policy.timeouts.total
-        self.patient_until = now
-        self.jitter = 0.2
-        self.state = State.IDLE
+    def __post_init__(self) -> None:
+        self.take(self.order)
+        self.ends = self.now + self.policy.timeouts.total
+        self.patient_until = self.now
         self.known = TABLE[State.IDLE]
-        self.tried = 0
-        self.retried = self.committed = False
-        self.candidate: Candidate | None = None  # the one being tried, or that answered
-        self.rival: Candidate | None = None  # the hedge
-        self.again: Candidate | None = None  # the one that is waited for
-        self.attempts: list[Attempt] = []
 
     def start(self, now: float) -> Command:
         """The first command."""
@@ -167,7 +166,8 @@ def _rejoin(run: Run, _event: Event, _now: float) -> Command:
 
 def _deliver(run: Run, _event: Event, _now: float) -> Command:
     run.enter(State.DONE)
-    _outrun(run)
+    if run.rival is not None:
+        _outrun(run)
     return DELIVER
 
 
@@ -275,7 +275,11 @@ def _made(run: Run) -> int:
 
 
 def _may_try_next(run: Run, now: float) -> bool:
-    return run.tried < run.limit and not _spent(run, now)
+    if run.tried >= run.limit:
+        return False
+    if run.attempts or run.rival is not None:
+        return not _spent(run, now)
+    return now < run.ends  # the first
 
 
 def _advance(run: Run, now: float) -> Command:
@@ -294,7 +298,8 @@ def _advance(run: Run, now: float) -> Command:
 
 def _try(run: Run, candidate: Candidate, now: float) -> Command:
     run.candidate = candidate
-    run.enter(State.RESUMING if run.committed else State.TRYING)
+    run.state = state = State.RESUMING if run.committed else State.TRYING
+    run.known = TABLE[state]
     hedge = run.policy.hedge_after
     return Try(candidate, _latest(run, now), now + hedge if hedge > 0 and not run.committed else inf)
 
@@ -309,8 +314,10 @@ def _latest(run: Run, now: float) -> float:
         return run.ends
     # An answer that is not streamed shows nothing before it is whole: an attempt at one may take its even share of
     # the time that is left for all.
-    left = max(run.limit - run.tried + 1, 1)
-    return min(now + max((run.ends - now) / left, run.policy.timeouts.first_token), run.ends)
+    ends, left, least = run.ends, run.limit - run.tried + 1, run.policy.timeouts.first_token
+    share = (ends - now) / left if left > 1 else ends - now
+    latest = now + (share if share > least else least)  # noqa: FURB136 - a call costs more
+    return latest if latest < ends else ends  # noqa: FURB136 - a call costs more
 
 
 _Transition = Callable[[Run, Event, float], Command]

@@ -125,8 +125,9 @@ class Pace:
         """When an answer that is not streamed must be all there. `left`: the seconds that it may take at most."""
         record = self.records.get((candidate.provider.name, candidate.model.id))
         writing = _DECODE_MARGIN * max_tokens * record.per_token if record is not None else 0.0
-        first = self.first_token_by(candidate, size, timeouts, now)
-        return min(first + max(timeouts.whole, writing), now + left)
+        whole = timeouts.whole
+        by = self.first_token_by(candidate, size, timeouts, now) + (whole if whole > writing else writing)  # noqa: FURB136 - a call costs more
+        return by if by < now + left else now + left  # noqa: FURB136 - a call costs more
 
     def _extra(self, candidate: Candidate, size: int) -> float:
         provider, model, ground = candidate.provider, candidate.model, _ground(candidate)

@@ -78,7 +78,7 @@ def _merged(model_id: str, stated: ModelEntry | None, found: ServedModel | None)
             "input": tuple(stated.input) if stated.input else None,
             "reasoning": stated.reasoning,
             "cost": stated.cost.model_dump(by_alias=True) if stated.cost else None,
-            "compat": stated.compat,
+            "compat": {**fields.get("compat", {}), **(stated.compat or {})},
         } | {key: value for key, value in fields.items() if getattr(stated, key, None) in (None, [])}
     return Model(id=model_id, **{key: value for key, value in fields.items() if value is not None})
 
@@ -92,7 +92,7 @@ def _found(model: ServedModel) -> dict[str, Any]:
         "input": tuple(each for each in _INPUT if each in model.input) or None,
         "reasoning": model.reasoning,
         "loaded": model.loaded,
-    }
+    } | ({"compat": {"supportsTools": False}} if model.tools is False else {})
 
 
 def _tokens(count: int) -> int:

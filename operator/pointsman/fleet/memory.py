@@ -59,6 +59,7 @@ def _models(provider: Provider, published: table.Provider | None) -> tuple[Serve
             input=model.input,
             reasoning=model.reasoning,
             loaded=model.loaded,
+            tools=False if model.compat.get("supportsTools") is False else None,
         )
         for model in published.models
         if shown.get(model.id, {}).get("source") != "Spec"

@@ -103,9 +103,10 @@ def finish(exchange: Exchange, status: int, code: str) -> None:
         tally = exchange.tally
         tally.first.fresh.append(first)
         tally.duration.fresh.append(total)
-        if exchange.usage is not None:
+        if usage is not _NONE:
             cost = tally.spend(usage)
-            learn(exchange, usage, now)
+            if tally.teaches(state.now):
+                learn(exchange, usage, now)
     if first and status == 200 and not code and plain(exchange):
         tally = exchange.tally
         tally.requests.n += 1
@@ -143,6 +144,7 @@ def _count(exchange: Exchange, status: int, code: str, now: float, cost: float) 
     name, model = (candidate.provider.name, candidate.model.id) if candidate is not None else ("", "")
     exchange.state.metrics.requests[lane.route.name, name, model, lane.dialect, str(status)].n += 1
     usage = exchange.usage or _NONE
+    passed = (*lane.chain.passed, *exchange.passed, *exchange.order.cooling)
     record = decision.Record(
         time=int((exchange.state.epoch + now) * 1000),
         id=exchange.id.decode(),
@@ -159,7 +161,7 @@ def _count(exchange: Exchange, status: int, code: str, now: float, cost: float) 
         dialect=lane.dialect,
         provider=name,
         answered=model,
-        passed=decision.passed_steps((*lane.chain.passed, *exchange.passed, *exchange.order.cooling)),
+        passed=decision.passed_steps(decision.untried(candidate, run.attempts, passed)),
         failed=decision.failed_steps(run.attempts, exchange.wasted),
         dropped=exchange.dropped,
         resumed=exchange.resumed,

@@ -9,7 +9,7 @@ import msgspec
 
 from pointsman import __version__, dialects
 from pointsman.dialects import chat, messages
-from pointsman.gateway import answers, metrics
+from pointsman.gateway import answers, counts, metrics
 from pointsman.gateway.answers import Answer
 
 if TYPE_CHECKING:
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from pointsman.gateway.state import State
 
 _PATHS: Final = (
-    "POST /v1/chat/completions, POST /v1/responses, POST /v1/messages, GET /v1/models, GET /v1/models/{id}, "
-    "GET /-/healthz, GET /-/readyz, GET /-/config, GET /-/explain/{request id}, GET /metrics"
+    "POST /v1/chat/completions, POST /v1/responses, POST /v1/messages, POST /v1/messages/count_tokens, "
+    "GET /v1/models, GET /v1/models/{id}, GET /-/healthz, GET /-/readyz, GET /-/config, GET /-/explain/{request id}, "
+    "GET /metrics"
 )
 _TEXT: Final = b"text/plain; charset=utf-8"
 _EXPOSITION: Final = b"text/plain; version=0.0.4; charset=utf-8"
@@ -29,7 +30,7 @@ def answer(state: State, method: bytes, path: str, fields: Mapping[bytes, bytes]
     """The answer to any request that is not for a model."""
     page = _PAGES.get(path)
     prefix = next((prefix for prefix in _BELOW if path.startswith(prefix)), "") if page is None else ""
-    posted = dialects.for_path(path) is not None
+    posted = dialects.for_path(path) is not None or path in counts.PATHS
     if page is None and not prefix and not posted:
         return _error(404, "not_found", f"there is no {path[:200]!r} here; there is: {_PATHS}")
     if method == b"OPTIONS":

@@ -24,8 +24,10 @@ _SHOWN: Final = 20  # names in an error's text
 _MESSAGE: Final = 200  # characters of an upstream's text in an error
 _NO_DATE: Final = "1970-01-01T00:00:00Z"
 _NEVER_OURS: Final = frozenset({401, 402, 403})
-# Reasons of the request's own: it would be no other at another time.
-_FOR_GOOD: Final = frozenset({"dialect", "tools", "parallel-tools", "image", "audio", "file", "json-schema"})
+# Reasons of the request's own, or of the route's: it would be no other at another time.
+_FOR_GOOD: Final = frozenset({
+    "dialect", "tools", "parallel-tools", "image", "audio", "file", "json-schema", "context-blocked",
+})  # fmt: skip
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
@@ -98,8 +100,9 @@ def exhausted(wire: Wire, route: Route, run: Run, wait: int) -> Answer:
 
 
 def overloaded(wire: Wire, route: Route, wait: int) -> Answer:
-    """All targets bear as much as they may, and too many wait already: 503. `wait`: seconds until that may end."""
-    message = f"all targets of {route.model_name!r} are at their limits, and so is the queue for them"
+    """Whatever could answer bears as much as it may, and waiting for it is in vain: 503. `wait`: seconds until then."""
+    # Whether it is the queue that is full, or the patience that has ended, is not known here.
+    message = f"what could answer {route.model_name!r} is at its limits: come again in {wait} s"
     body = wire.write_error(503, "overloaded", message, {"retry_after": wait})
     return Answer(503, "overloaded", body, b"retry-after: %d\r\n" % wait)
 

@@ -2,13 +2,16 @@
 
     x-pointsman-decision: ROUTE [; answered=PROVIDER/MODEL] ; attempts=N [; passed=PASSED[,PASSED]...]
                           [; dropped=FIELD[,FIELD]...]
+                        | ROUTE; estimated   of a count of tokens that no server made
     PASSED  = PROVIDER/MODEL:REASON          in the order of the chain, those tried and failed and those never tried
-    REASON  = a failover reason (ConnectFailure, Timeout, …) of one that failed, or why it was not tried:
-              fence, skip, suspended, credential, dialect, context-blocked, context, cooling-REASON, tools,
-              parallel-tools, image, audio, file, json-schema, capability-CAPABILITY
+    REASON  = a failover reason (ConnectFailure, Timeout, …, Busy) of one that failed, or why it was not tried:
+              fence, skip, suspended, credential, dialect, context-blocked, context, max-tokens, cold, cooling-REASON,
+              tools, parallel-tools, image, audio, file, json-schema, capability-CAPABILITY
     FIELD   = a field of the request that the target was not sent
 
-In names, everything but letters, digits and `._-~/@+` is percent-encoded.
+Each target is told once, by what came last: who answered or was tried was not passed over, whatever spoke against it.
+What was Busy was sent nothing, and is no attempt. In names, everything but letters, digits and `._-~/@+` is
+percent-encoded.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from pointsman.exchange import Usage
+from pointsman.exchange import FailureKind, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,14 +91,27 @@ def header(
 ) -> str:
     """The value of `x-pointsman-decision`."""
     answered = f"; answered={name(candidate.provider.name, candidate.model.id)}" if candidate else ""
-    text = f"{quote(route, safe='._-/@+')}{answered}; attempts={len(attempts) + (candidate is not None)}"
+    sent = sum(attempt.failure.kind is not FailureKind.BUSY for attempt in attempts) + (candidate is not None)
+    text = f"{_route(route)}{answered}; attempts={sent}"
     told = [
         f"{name(attempt.candidate.provider.name, attempt.candidate.model.id)}:{attempt.failure.kind}"
         for attempt in attempts
     ]
-    told += [f"{name(place.provider, place.model)}:{place.reason}" for place in passed]
+    told += [f"{name(place.provider, place.model)}:{place.reason}" for place in untried(candidate, attempts, passed)]
     text = f"{text}; passed={','.join(told)}" if told else text
     return f"{text}; dropped={','.join(dropped)}" if dropped else text
+
+
+def estimated(route: str) -> str:
+    """The value of `x-pointsman-decision` beside a count of tokens that is the gateway's own estimate."""
+    return f"{_route(route)}; estimated"
+
+
+def untried(candidate: Candidate | None, attempts: Sequence[Attempt], passed: Sequence[Passed]) -> tuple[Passed, ...]:
+    """Of those that were to be passed over, which were: what is in doubt, or cools, may be tried as a last resort."""
+    tried = [attempt.candidate for attempt in attempts] + ([candidate] if candidate is not None else [])
+    names = {(each.provider.name, each.model.id) for each in tried}
+    return tuple(place for place in passed if (place.provider, place.model) not in names)
 
 
 def failed_steps(attempts: Sequence[Attempt], wasted: Sequence[tuple[Attempt, Usage, float]]) -> tuple[Step, ...]:
@@ -121,6 +137,10 @@ def _failed_step(attempt: Attempt, wasted: Sequence[tuple[Attempt, Usage, float]
 def passed_steps(passed: Sequence[Passed]) -> tuple[Step, ...]:
     """The targets that were not tried."""
     return tuple(Step(place.provider, place.model, place.reason, place.message) for place in passed)
+
+
+def _route(name: str) -> str:
+    return quote(name, safe="._-/@+")
 
 
 def name(provider: str, model: str) -> str:

@@ -20,11 +20,13 @@ import msgspec
 
 from pointsman import dialects
 from pointsman.dialects import chat
-from pointsman.gateway import admin, framing, intake
+from pointsman.gateway import admin, counts, framing, habit, intake
 from pointsman.gateway.answers import Answer
 from pointsman.gateway.framing import Unwanted
 
 if TYPE_CHECKING:
+    from pointsman.gateway.counts import Count
+    from pointsman.gateway.habit import Habit
     from pointsman.gateway.relay import Exchange
     from pointsman.gateway.state import State
 
@@ -34,6 +36,7 @@ _PIECES: Final = 1024  # of a body, after which they are joined: a byte a piece 
 
 _NO_LINGER: Final = struct.pack("ii", 1, 0)
 _REASONS: Final = {status.value: status.phrase.encode() for status in HTTPStatus}
+_JSON: Final = b"application/json"
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -52,9 +55,9 @@ class Client(asyncio.Protocol):
     """One client connection. State: the request being read, those that wait, and the exchange under way."""
 
     __slots__ = (
-        "_body", "_chunked", "_chunks", "_count", "_deaf", "_fields", "_full", "_head", "_keep", "_method", "_opening",
-        "_parser", "_parts", "_queue", "_read", "_refusal", "_seen", "_state", "_url", "_version", "exchange",
-        "on_body", "on_url", "reading", "since", "transport",
+        "_again", "_body", "_chunked", "_chunks", "_count", "_deaf", "_fields", "_full", "_habit", "_head", "_keep",
+        "_method", "_missing", "_opening", "_origin", "_parser", "_parts", "_piece", "_queue", "_read", "_refusal",
+        "_seen", "_state", "_url", "_version", "exchange", "on_body", "on_url", "reading", "since", "transport",
     )  # fmt: skip
 
     def __init__(self, state: State) -> None:
@@ -71,6 +74,10 @@ class Client(asyncio.Protocol):
         self._queue: deque[Request | Answer] = deque()
         self._body = bytearray()  # the joined pieces of a long body
         self._seen = 0  # bytes of the request being read
+        self._piece = self._origin = b""  # what comes, and with what the request began, if at its first byte
+        self._habit: Habit | None = None  # the head that came last
+        self._again: Request | None = None  # with that head, and a body of which so many bytes are missing:
+        self._missing = 0
         self._read = False  # its head is here
         self._refusal: Answer | None = None  # what is wrong with the request being read
         self._deaf = False  # what still comes is not read: it follows a refusal
@@ -81,7 +88,7 @@ class Client(asyncio.Protocol):
         self._keep = True
         self._chunked = False
         self.reading = False  # a request has begun and is not all there
-        self.exchange: Exchange | None = None
+        self.exchange: Exchange | Count | None = None
         self.since = state.now  # when the last thing began: a request, or the wait for one
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)  # until connection_made
 
@@ -113,9 +120,17 @@ class Client(asyncio.Protocol):
             self._state.loop.call_soon(self._next)
 
     def data_received(self, data: bytes) -> None:
-        if self._deaf:
+        habit = self._habit
+        if habit is not None and not self.reading and data.startswith(habit.before) and self._repeats(habit, data):
             return
+        if self._again is not None:
+            self._go_on(self._again, data)
+        elif not self._deaf:
+            self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
         self._seen += len(data)
+        self._piece = b"" if self.reading else data
         rest = None
         try:
             self._parser.feed_data(data)
@@ -142,6 +157,7 @@ class Client(asyncio.Protocol):
     def on_message_begin(self) -> None:
         self.reading = True
         self.since = self._state.now
+        self._origin, self._piece = self._piece, b""
 
     def on_header(self, name: bytes, value: bytes) -> None:
         fields, name = self._fields, name.lower()
@@ -171,24 +187,15 @@ class Client(asyncio.Protocol):
         parts, parser, url = self._parts, self._parser, self._url
         if b"upgrade" in self._head and parser.should_upgrade():
             return
-        if self._body:
-            parts.insert(0, bytes(self._body))
-            self._body.clear()
         target = url[0] if len(url) == 1 else b"".join(url)
-        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        body = self._take_body()
         framing.check_size(len(body), self._state.options.max_body)
-        self._queue.append(
-            Request(
-                parser.get_method(),
-                framing.path_of(target),
-                self._head,
-                body,
-                parser.should_keep_alive(),
-                self._version == "1.1",
-            )
-        )
+        method, path, keep = parser.get_method(), framing.path_of(target), parser.should_keep_alive()
+        self._queue.append(Request(method, path, self._head, body, keep, self._version == "1.1"))
+        if keep and self._origin and method == b"POST" and self._version == "1.1":
+            self._habit = habit.read(self._origin, path, self._head)
         self.reading = self._read = False
-        self._seen = self._count = 0
+        self._origin, self._seen, self._count = b"", 0, 0
         self._fields.clear()
         parts.clear()
         url.clear()
@@ -197,6 +204,10 @@ class Client(asyncio.Protocol):
 
     def reply(self, status: int, content_type: bytes, body: bytes, extra: bytes) -> None:
         """Send a whole answer; `finished` is to follow."""
+        state = self._state
+        if status == 200 and self._keep and not state.draining and content_type == _JSON and self._method == b"POST":
+            self.transport.write(b"%b%d\r\n%b\r\n%b" % (state.opening, len(body), extra, body))
+            return
         self.transport.write(
             b"HTTP/1.1 %d %b\r\ndate: %b\r\ncontent-type: %b\r\ncontent-length: %d\r\n%b%b\r\n%b" % (
                 status, _REASONS.get(status, b"Status"), self._state.date, content_type, len(body), extra,
@@ -258,6 +269,50 @@ class Client(asyncio.Protocol):
 
     # Parts of the above
 
+    def _repeats(self, habit: Habit, data: bytes) -> bool:
+        """Whether a request that begins is another one with the last one's head; if so, it is taken."""
+        digits, start = habit.measure(data)
+        if not start or self.exchange is not None or self._queue or self._full or self._deaf:
+            return False
+        length = int(digits)
+        missing = start + length - len(data)
+        if missing < 0 or length > self._state.options.max_body:
+            return False
+        if not missing:
+            self._keep, self._chunks, self._method = True, True, b"POST"
+            fields = habit.fields if digits == habit.length else habit.fields_with(digits)
+            request = Request(b"POST", habit.path, fields, data[start:], keep=True)
+            intake.begin(self._state, self, request, habit.dialect)
+            return True
+        self._again = Request(b"POST", habit.path, habit.fields_with(digits), b"", keep=True)
+        self._seen, self._missing = len(data), missing
+        self._parts.append(memoryview(data)[start:])  # type: ignore[arg-type]  # to be joined, so not copied here
+        self.reading = self._read = True
+        self.since = self._state.now
+        return True
+
+    def _go_on(self, request: Request, data: bytes) -> None:
+        """A further piece of the body of a request with a known head, and maybe what follows it."""
+        missing = self._missing = self._missing - len(data)
+        self._parts.append(data if missing >= 0 else data[:missing])
+        if missing > 0:
+            self._check_size()
+            return
+        body = self._take_body()
+        self._again, self._seen, self._missing = None, 0, 0
+        self.reading = self._read = False
+        self._parts.clear()
+        self._serve(msgspec.structs.replace(request, body=body))
+        if missing < 0:
+            self.data_received(data[missing:])
+
+    def _take_body(self) -> bytes:
+        parts = self._parts
+        if self._body:
+            parts.insert(0, bytes(self._body))
+            self._body.clear()
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
     def _serve(self, request: Request | Answer) -> None:
         if isinstance(request, Answer):
             self._keep = False
@@ -267,6 +322,8 @@ class Client(asyncio.Protocol):
         dialect = dialects.for_path(request.path)
         if dialect is not None and request.method == b"POST":
             intake.begin(self._state, self, request, dialect)
+        elif request.path in counts.PATHS and request.method == b"POST":
+            counts.begin(self._state, self, request)
         else:
             self.refuse(admin.answer(self._state, request.method, request.path, request.fields))
 
@@ -341,21 +398,3 @@ class Client(asyncio.Protocol):
                 return
             self._reject(408, "request_timeout", "the request did not come in time")
             self._serve(self._queue.popleft())
-
-
-class Crowd(asyncio.Protocol):
-    """A connection too many: it is told so and closed, before it costs what those that are there need."""
-
-    def __init__(self, state: State) -> None:
-        self._state = state
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        code = "too_many_connections"
-        self._state.metrics.refused[code,].n += 1
-        body = chat.write_error(503, code, "the gateway has as many connections as it may: try again soon")
-        stream = cast("asyncio.Transport", transport)
-        stream.write(
-            b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-type: application/json\r\n"
-            b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(body), body)
-        )
-        stream.close()

@@ -32,6 +32,14 @@ def passed_on(dialect: Dialect, fields: Mapping[bytes, bytes], own: Collection[b
     return lines
 
 
+def said(dialect: Dialect, fields: Mapping[bytes, bytes]) -> object:
+    """What `passed_on` depends on of a client's fields."""
+    accept = fields.get(b"accept")
+    if dialect is Dialect.MESSAGES:
+        return accept, fields.get(b"anthropic-version"), fields.get(b"anthropic-beta")
+    return accept
+
+
 def affinity(request: Mapping[str, Raw]) -> int:
     """A number of the prompt's head: requests that begin alike have the same, and are best sent to the same replica."""
     number = 0

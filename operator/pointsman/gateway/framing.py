@@ -17,7 +17,7 @@ FIELDS_LIMIT: Final = 200  # of a request, trailers among them
 SINGLE: Final = frozenset({b"host", b"transfer-encoding", b"content-length", b"expect", b"x-pointsman-data-policy"})
 NOT_AFTER: Final = SINGLE | {b"authorization", b"x-api-key", b"content-type", b"connection", b"trailer", b"te"}
 
-_LENGTH_DIGITS: Final = 18  # of a Content-Length; more would be an exabyte, or zeros in front
+LENGTH_DIGITS: Final = 18  # of a Content-Length; more would be an exabyte, or zeros in front
 _ABSOLUTE: Final = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)  # what a client says more to a proxy
 _UPGRADE: Final = frozenset({b"upgrade", b"http2-settings", b"connection"})
 _VERSIONS: Final = frozenset({"1.0", "1.1"})
@@ -50,7 +50,7 @@ def check_version(version: str) -> None:
 def check_head(fields: Mapping[bytes, bytes], version: str, max_body: int) -> None:
     """Unwanted: no host, an unclear or too long body, an expectation that is not met."""
     length, coding = fields.get(b"content-length"), fields.get(b"transfer-encoding")
-    if length is not None and (len(length) > _LENGTH_DIGITS or not length.isdigit()):
+    if length is not None and (len(length) > LENGTH_DIGITS or not length.isdigit()):
         raise Unwanted(400, "bad_length", "the Content-Length is no number of bytes")
     if length is not None:
         check_size(int(length), max_body)

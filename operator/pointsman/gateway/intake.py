@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+import time
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -10,37 +12,61 @@ from pointsman import dialects
 from pointsman.dialects import needs
 from pointsman.exchange import BadRequestError
 from pointsman.failover import choose
+from pointsman.failover.machine import Run
 from pointsman.gateway import answers
 from pointsman.gateway.answers import Answer
+from pointsman.gateway.load import PATIENCE
 from pointsman.gateway.relay import Exchange
 
 if TYPE_CHECKING:
+    from pointsman.exchange import Head
     from pointsman.gateway.edge import Client, Request
+    from pointsman.gateway.routing import Lane
     from pointsman.gateway.state import State
     from pointsman.names import Dialect
+
+_ID: Final = re.compile(rb"[\w.:/+=-]{1,128}")
 
 
 def begin(state: State, client: Client, request: Request, dialect: Dialect) -> None:
     """Take a request on: an Exchange answers it, or what is wrong with it is said at once."""
+    taken = admit(state, client, request, dialect)
+    if taken is not None:
+        _exchange(state, client, request, *taken).start()
+
+
+def admit(state: State, client: Client, request: Request, dialect: Dialect) -> tuple[Lane, Head] | None:
+    """The lane of a request, and its head; None: what is wrong with it has been said."""
     wire = dialects.ALL[dialect]
     routing = state.routing
     if routing is None:
         code = "no_routing_table"
         body = wire.write_error(503, code, "the gateway has no routing table yet")
         client.refuse(Answer(503, code, body, b"retry-after: 1\r\n"))
-        return
+        return None
     try:
         head = wire.read_head(request.body)
         policy = request.fields.get(b"x-pointsman-data-policy")
         fence = None if policy is None else choose.read_fence(policy.decode("latin-1"))
     except BadRequestError as error:
         client.refuse(Answer(400, "invalid_request", wire.write_error(400, "invalid_request", str(error))))
-        return
+        return None
     lane = routing.lane(head.model, dialect, head.needs, fence)
     if lane is not None and lane.minds_media and (media := needs.media(head.fields)):
         head = msgspec.structs.replace(head, needs=head.needs | media)
         lane = routing.lane(head.model, dialect, head.needs, fence)
     if lane is None:
         client.refuse(answers.unknown_model(wire, routing, head.model))
-        return
-    Exchange(state, client, request, lane, head).start()
+        return None
+    return lane, head
+
+
+def _exchange(state: State, client: Client, request: Request, lane: Lane, head: Head) -> Exchange:
+    now = time.monotonic()
+    order = choose.order(lane.chain, state.health, now)
+    run = Run(order, lane.route.policy, streamed=head.stream, now=now)
+    run.patient_until = now + PATIENCE
+    given = request.fields.get(b"x-request-id")
+    known = state.new_id() if given is None or not _ID.fullmatch(given) else given
+    end = run.ends
+    return Exchange(state, client, lane, head, order, run, known, request.fields, now, now, end, end, end)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -50,10 +51,11 @@ class Histogram:
         self.fresh: list[float] = []  # seconds, or tokens
 
     def sort_in(self) -> None:
-        for seconds in self.fresh:
-            self.counts[bisect_left(self.bounds, seconds)] += 1
-        self.total += sum(self.fresh)
-        self.fresh.clear()
+        if self.fresh:
+            for place, count in Counter(map(partial(bisect_left, self.bounds), self.fresh)).items():
+                self.counts[place] += count
+            self.total += sum(self.fresh)
+            self.fresh.clear()
 
 
 class Metrics:

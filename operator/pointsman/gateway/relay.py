@@ -42,10 +42,8 @@ _BAD: Final = frozenset({FailureKind.BAD_REQUEST, FailureKind.CONTENT_POLICY, Fa
 _COMMENT: Final = b": keep-alive\n\n"
 
 
-class Exchange(Carriage):
+class Exchange(Carriage, eq=False):
     """One request on its way. State: the machine's, what carries it now, what was read, and when it is late."""
-
-    __slots__ = ()
 
     def start(self) -> None:
         """Try the first target, or say why there is none."""
@@ -64,7 +62,11 @@ class Exchange(Carriage):
                 for each in lane.chain.cold
             )
         if choose.fits_all(self.order, self.state.windows, self.head):
-            self.obey(self.run.start(self.started))
+            command = self.run.start(self.started)
+            if isinstance(command, steps.Try):
+                self._try(command)
+            else:
+                self.obey(command)
         else:
             preflight.check(self)
 
@@ -85,14 +87,13 @@ class Exchange(Carriage):
             self.received(body, last=True)
             return
         self.line = None
-        wire = self.lane.wire
         self.status, self._type = status, field(head, b"content-type")
-        failure = wire.whole_ok(status, body)
-        if failure is None:
-            self.usage = wire.read_usage(body)
-            self._deliver_whole(body)
+        found = self.lane.wire.read_whole(status, body)
+        if isinstance(found, Failure):
+            self._break(found)
         else:
-            self._break(failure)
+            self.usage = found
+            self._deliver_whole(body)
 
     def answered(self, status: int, head: Fields) -> None:
         self.status, self._type = status, field(head, b"content-type")
@@ -109,6 +110,9 @@ class Exchange(Carriage):
     def received(self, body: bytes, last: bool) -> None:
         reading = self._reading
         assert reading is not None  # noqa: S101 - a connection gives the head first
+        if self.committed and not last and isinstance(reading, Streamed) and reading.flows(body):
+            self._flow(body)
+            return
         if last:
             self.line = None
         failure = reading.feed(body, last)
@@ -260,7 +264,8 @@ class Exchange(Carriage):
         if state.health.entries:
             state.health.tried(candidate.provider.name, candidate.model.id, now)
         self._hedge_at = command.hedge_at
-        self._output_by = min(tally.patience(self.head, state.pace, now), command.by)
+        by, latest = tally.patience(self.head, state.pace, now), command.by
+        self._output_by = by if by < latest else latest  # noqa: FURB136 - a call costs more
         self._send(candidate)
 
     def _wait(self, command: steps.Wait) -> None:
@@ -360,7 +365,11 @@ class Exchange(Carriage):
     def _deliver_whole(self, body: bytes, *, overtook: bool = False) -> None:
         self.first = now = time.monotonic()
         self._body = body
-        self.obey(self.run.feed(Overtook(WHOLE) if overtook else WHOLE, now))
+        command = self.run.feed(Overtook(WHOLE) if overtook else WHOLE, now)
+        if isinstance(command, steps.Deliver):
+            self._deliver(command)
+        else:
+            self.obey(command)
 
     def _hold_call(self, reading: Reading) -> None:
         """A tool call comes first, and is held: the target is alive, and the client hears so if it takes long."""
@@ -368,6 +377,17 @@ class Exchange(Carriage):
         self.deadline = min(now + self.lane.route.policy.timeouts.stall, self.run.ends)
         if now - self.started > KEEP_ALIVE:
             self._speak(reading, last=False)
+
+    def _flow(self, run: bytes) -> None:
+        """Pass on what was not even held: the most frequent thing of all."""
+        self._client.pass_on(run, last=False)
+        now = self.state.now
+        if self._told is not None:
+            self._told.add(run)
+            self._sent_at = now
+        if not self.waiting:
+            by, end = now + self._stall, self._end_by
+            self.deadline = by if by < end else end  # noqa: FURB136 - a call costs more
 
     def _pass_on(self, reading: Reading, last: bool) -> None:
         run = reading.take()

@@ -18,7 +18,7 @@ from pointsman.engines import ALL as ENGINES
 from pointsman.failover import choose
 from pointsman.failover.choose import Need
 from pointsman.failover.context import MEDIA
-from pointsman.gateway import decision
+from pointsman.gateway import decision, fields
 from pointsman.names import Dialect, Mode, Way
 from pointsman.table import Fence, Route, RoutingTable, TableError, Target
 from pointsman.vendors import ALL as VENDORS
@@ -38,6 +38,8 @@ _OURS: Final = frozenset(
 )
 _WRITABLE: Final = re.compile(r"[\x20-\x7e\x80-\xff\t]*")
 _KINDS: Final = {str(name): kind for name, kind in {**ENGINES, **VENDORS}.items()}
+_LESSONS: Final = 8  # that are learned from a target's answers between two sweeps
+_OPENINGS_LIMIT: Final = 64  # heads kept for a target: clients say few different things
 _LANES_LIMIT: Final = 20_000  # more than names times dialects ever are
 
 
@@ -63,8 +65,8 @@ class Tally:
     """For one target in a lane: what is counted and told when it answers at the first attempt, made ready."""
 
     __slots__ = (
-        "_prices", "_timeouts", "candidate", "cost", "duration", "first", "head", "input", "limited", "line", "ok",
-        "output", "place", "requests", "told", "way",
+        "_dialect", "_openings", "_prices", "_taught", "_taught_at", "_timeouts", "candidate", "cost", "duration",
+        "first", "head", "input", "limited", "line", "ok", "output", "place", "requests", "told", "way",
     )  # fmt: skip
 
     def __init__(self, lane: Lane, candidate: Candidate, metrics: Metrics) -> None:
@@ -72,6 +74,7 @@ class Tally:
         self.candidate = candidate
         self.limited = candidate.provider.limits is not None
         self.way = _way(candidate.provider.type)
+        self._taught, self._taught_at = 0, 0.0
         self._timeouts = lane.route.policy.timeouts
         cost = candidate.model.cost
         self._prices = tuple(cost.get(name, 0.0) / 1e6 for name in ("input", "output", "cacheRead")) if cost else None
@@ -80,6 +83,8 @@ class Tally:
         self.output = metrics.tokens[provider, model, lane.dialect, "output"]
         self.place = lane.routing.places[provider]
         self.head = self.place.heads[lane.dialect]
+        self._dialect = lane.dialect
+        self._openings: dict[object, bytes] = {}
         self.requests = metrics.requests[lane.route.name, provider, model, lane.dialect, "200"]
         self.ok = metrics.attempts[provider, model, "ok"]
         self.duration = metrics.duration[provider, model, lane.dialect]
@@ -91,6 +96,17 @@ class Tally:
         )
         self.line = msgspec.json.encode(constant)[1:]
 
+    def opening(self, request: Mapping[bytes, bytes]) -> bytes:
+        """The head of a request, up to the digits of its length, for a client's that has these fields."""
+        said = fields.said(self._dialect, request)
+        opening = self._openings.get(said)
+        if opening is None:
+            if len(self._openings) >= _OPENINGS_LIMIT:
+                self._openings.clear()
+            passed = fields.passed_on(self._dialect, request, self.place.names)
+            opening = self._openings[said] = b"%b%bContent-Length: " % (self.head, passed)
+        return opening
+
     def patience(self, head: Head, pace: Pace, now: float) -> float:
         """When an attempt that begins now must show its first output, or be whole if it is not streamed."""
         if self.candidate.down:
@@ -99,6 +115,15 @@ class Tally:
             return pace.first_token_by(self.candidate, head.size, self._timeouts, now)
         left = self._timeouts.total
         return pace.whole_by(self.candidate, head.size, head.max_tokens, self._timeouts, now, left)
+
+    def teaches(self, now: float) -> bool:
+        """Whether an answer is to be learned from: of a crowd of them within a sweep, the first few tell enough."""
+        if now != self._taught_at:
+            self._taught, self._taught_at = 0, now
+        elif self._taught >= _LESSONS:
+            return False
+        self._taught += 1
+        return True
 
     def spend(self, usage: Usage) -> float:
         """Count an answer's tokens. Gives what it cost, in USD."""

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Final
 
 import uvloop
 
-from pointsman.gateway.edge import Client, Crowd
+from pointsman.gateway.crowd import Crowd
+from pointsman.gateway.edge import Client
 from pointsman.gateway.reload import PERIOD, Reloader
 from pointsman.gateway.state import SWEEP, Options, State
 

@@ -76,11 +76,15 @@ class State:
     def tick(self) -> None:
         """Look at the clocks: `now` is monotonic and as coarse as the sweep, `date` is the HTTP field's value."""
         self.now = time.monotonic()
-        self.date = formatdate(usegmt=True).encode()
+        date = formatdate(usegmt=True).encode()
+        self.opening = (  # of a good answer in one piece, up to its length
+            b"HTTP/1.1 200 OK\r\ndate: %b\r\ncontent-type: application/json\r\ncontent-length: " % date
+        )
+        self.date = date
 
     def busy(self) -> bool:
         """Whether a request is under way or coming in."""
-        return bool(self.exchanges) or any(client.reading for client in self.clients)
+        return bool(self.exchanges) or any(client.reading or client.exchange is not None for client in self.clients)
 
     def new_id(self) -> bytes:
         """A request id that no other process gives."""

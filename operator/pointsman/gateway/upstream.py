@@ -151,7 +151,8 @@ class Connection(asyncio.Protocol):
                     self._fail(f"an answer's head of more than {HEAD_LIMIT} bytes")
                 return
             if self._complete:
-                body = self._take()
+                parts = self._parts
+                body = parts.pop() if len(parts) == 1 else self._take()
                 self._release()
                 caller.whole(self._status, self._fields, body)
                 return
@@ -162,8 +163,8 @@ class Connection(asyncio.Protocol):
             body = self._take()
             self._release()
             caller.received(body, last=True)
-        elif self._parts:
-            caller.received(self._take(), last=False)
+        elif parts := self._parts:
+            caller.received(parts.pop() if len(parts) == 1 else self._take(), False)
 
     def _take(self) -> bytes:
         parts = self._parts
@@ -300,10 +301,11 @@ class Dial:
 class Backend:
     """A provider's replicas. State: the turn of the round robin."""
 
-    __slots__ = ("_turn", "addresses")
+    __slots__ = ("_turn", "addresses", "only")
 
     def __init__(self, addresses: Sequence[Address]) -> None:
         self.addresses = tuple(addresses)
+        self.only = self.addresses[0] if len(self.addresses) == 1 else None
         self._turn = 0
 
     def send(
@@ -313,12 +315,13 @@ class Backend:
 
         `affinity`: a number of the prompt's head, the same for prompts that begin alike; 0: none.
         """
-        address = self.addresses[0]
-        if len(self.addresses) > 1:
+        address = self.only
+        if address is None:
             self._turn += 1
             address = replicas.pick(self.addresses, time.monotonic(), affinity, self._turn)
-        while address.idle and not fresh:
-            connection = address.idle.pop()
+        idle = address.idle
+        while idle and not fresh:
+            connection = idle.pop()
             if not connection.transport.is_closing():
                 connection.carry(caller, request)
                 return True

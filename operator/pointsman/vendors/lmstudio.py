@@ -1,7 +1,8 @@
 """LM Studio: /v1/models names what is loaded or, with just-in-time loading, downloaded; its own lists tell more.
 
 /api/v1/models (0.4) has loaded instances with their window, /api/v0/models (0.3) a state. What a model could do
-(max_context_length) is not what it was loaded with, so it is not taken. Embedding models are left out. Unknown
+(max_context_length) is not what it was loaded with, so it is not taken. The newer list says what a model takes, images
+and tools, yes or no; the older one that it takes images (type vlm). Embedding models are left out. Unknown
 paths are answered with 200 and an error. From documentation, as no server of it runs without a screen.
 """
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _NEW: Final = "/api/v1/models"
 _OLD: Final = "/api/v0/models"
 _EMBEDDINGS: Final = ("embedding", "embeddings")
+_INPUT: Final = {True: ("text", "image"), False: ("text",)}  # by what is said of vision
 
 
 def read(answers: Mapping[str, Answer]) -> Finding:
@@ -35,7 +37,7 @@ def read(answers: Mapping[str, Answer]) -> Finding:
 
 
 def _details(answers: Mapping[str, Answer]) -> list[Json]:
-    """Entries of both lists in one shape: id, type, name, loaded, window, vision, reasoning; the newer list wins."""
+    """Entries of both lists in one shape: id, type, name, loaded, window, vision, tools, reasoning; the newer wins."""
     old = [_old(entry) for entry in modellist.entries(answers.get(_OLD))]
     new = [each for entry in modellist.entries(answers.get(_NEW), "models") for each in _new(entry)]
     return [*old, *new]
@@ -47,7 +49,7 @@ def _old(entry: Json) -> Json:
         "type": entry.get("type"),
         "loaded": entry.get("state") == "loaded",
         "window": modellist.tokens(entry.get("loaded_context_length")),
-        "vision": entry.get("type") == "vlm",
+        "vision": True if entry.get("type") == "vlm" else None,
     }
 
 
@@ -60,7 +62,8 @@ def _new(entry: Json) -> list[Json]:
         "type": entry.get("type"),
         "name": modellist.text(entry.get("display_name")),
         "loaded": bool(instances),
-        "vision": modellist.inside(entry, "capabilities", "vision") is True,
+        "vision": modellist.flag(modellist.inside(entry, "capabilities", "vision")),
+        "tools": modellist.flag(modellist.inside(entry, "capabilities", "trained_for_tool_use")),
         "reasoning": bool(modellist.inside(entry, "capabilities", "reasoning")) or None,
     }
     # Any instance may answer to the key: what the smallest can take holds for all.
@@ -81,8 +84,9 @@ def _detailed(model: ServedModel, detail: Json | None) -> ServedModel:
         name=detail.get("name", ""),
         loaded=detail["loaded"],
         context_window=detail["window"],
-        input=("text", "image") if detail["vision"] else (),
+        input=_INPUT.get(detail["vision"], ()),
         reasoning=detail.get("reasoning"),
+        tools=detail.get("tools"),
     )
 
 
