@@ -111,7 +111,8 @@ async def test_a_target_that_goes_on_and_on_is_left(start: Start, upstream: Fake
         gateway = await start(chain(provider("a", url), provider("b", upstream)))
         reply = await gateway.ask(stream=True)
         assert reply.text == TEXT
-        assert reply.decision.endswith("passed=a/ok:InvalidResponse")
+        # On a machine with much else to do the time for the first output is over before 8 MiB have come.
+        assert reply.decision.endswith(("passed=a/ok:InvalidResponse", "passed=a/ok:Timeout"))
 
 
 async def test_who_asks_and_does_not_read_is_not_answered_further(start: Start) -> None:

@@ -41,12 +41,15 @@ def test_a_loaded_model_has_the_window_that_it_was_loaded_with() -> None:
 
 
 def test_what_a_model_does_not_take_is_stated() -> None:
-    """A plain no to images or tools is taken; nothing, or what is no yes or no, says nothing. Instances share it."""
+    """A plain no to images is taken; nothing, or what is no yes or no, says nothing. Instances share it.
+
+    To tools there is no no: a model that was not trained for them is given them in its prompt.
+    """
     blind = {"key": "blind", "type": "llm", "loaded_instances": [instance("blind:2", 4096)]}
     plain = {"key": "plain", "type": "llm", "capabilities": {"vision": "false", "trained_for_tool_use": 0}}
     listed = {"models": [{**blind, "capabilities": {"vision": False, "trained_for_tool_use": False}}, plain]}
     found = {each.id: (each.input, each.tools) for each in read(["blind", "blind:2", "plain"], new=listed).models}
-    assert found == {"blind": (("text",), False), "blind:2": (("text",), False), "plain": ((), None)}
+    assert found == {"blind": (("text",), None), "blind:2": (("text",), None), "plain": ((), None)}
 
 
 def test_of_several_instances_the_smallest_window_holds() -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pointsman.dialects.told import Json, Said, Speech, Told
     from pointsman.sse import Frame
 
+_DONE: Final = "response.output_item.done"
 _SEALED: Final = "encrypted_content"
 DIVERGED: Final = Failure(FailureKind.DIVERGED, "the next target's answer differs from what was sent already")
 
@@ -35,6 +36,7 @@ class Replay:
         self._marks = [(mark, _sorts(event)) for mark, event in zip(told.marks, told.shapes, strict=True)][::-1]
         self._ids = list(reversed(told.ids))
         self._renamed: dict[str, str] = {}
+        self._items = _items(told)
         self._sequence = told.sequence
 
     @property
@@ -98,7 +100,10 @@ class Replay:
                 self._renamed[new] = self._ids.pop()
 
     def _written(self, frame: Frame, event: Json) -> bytes:
-        event = {**_renamed(event, self._renamed), **{k: v for k, v in self._told.first.items() if k in event}}
+        event = {
+            **_renamed(event, self._renamed, self._items),
+            **{k: v for k, v in self._told.first.items() if k in event},
+        }
         if "sequence_number" in event and self._sequence >= 0:
             self._sequence += 1
             event["sequence_number"] = self._sequence
@@ -111,12 +116,20 @@ def _sorts(event: Json) -> list[Any]:
     return [thing.get("type") for thing in things if isinstance(thing, dict)]
 
 
-def _renamed(value: Any, names: Mapping[str, str]) -> Any:
+def _renamed(value: Any, names: Mapping[str, str], items: Mapping[str | None, Json]) -> Any:
+    """A value with the ids that the client knows, and the items as it has them, which were told to their end."""
     if not names:
         return value
     if isinstance(value, str):
         return names.get(value, value)
     if isinstance(value, dict):
-        sealed = {_SEALED} if str(value.get("id")) in names else set()
-        return {key: _renamed(inner, names) for key, inner in value.items() if key not in sealed}
-    return [_renamed(inner, names) for inner in value] if isinstance(value, list) else value
+        known = names.get(str(value.get("id")))
+        if known in items:
+            return items[known]
+        return {key: _renamed(inner, names, items) for key, inner in value.items() if key != _SEALED or known is None}
+    return [_renamed(inner, names, items) for inner in value] if isinstance(value, list) else value
+
+
+def _items(told: Told) -> dict[str | None, Json]:
+    ended = [event.get("item") for event in told.shapes if event.get("type") == _DONE]
+    return {str(item.get("id")): item for item in ended if isinstance(item, dict)}
