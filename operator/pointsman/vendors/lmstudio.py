@@ -1,9 +1,9 @@
 """LM Studio: /v1/models names what is loaded or, with just-in-time loading, downloaded; its own lists tell more.
 
 /api/v1/models (0.4) has loaded instances with their window, /api/v0/models (0.3) a state. What a model could do
-(max_context_length) is not what it was loaded with, so it is not taken. The newer list says whether a model takes images
-and was trained for tools; the older one that it takes images (type vlm). Embedding models are left out. Unknown paths
-are answered with 200 and an error. From documentation, as no server of it runs without a screen.
+(max_context_length) is not what it was loaded with, so it is not taken. The newer list says whether a model takes
+images and was trained for tools; the older one that it takes images (type vlm). Embedding models are left out. Unknown
+paths are answered with 200 and an error. From documentation, as no server of it runs without a screen.
 """
 
 from __future__ import annotations
