@@ -161,3 +161,13 @@ async def test_an_answer_that_ended_open_is_counted_too(start: Start, upstream: 
     reply = await gateway.ask(dialect, headers=NAMED)
     assert reply.text == TEXT
     assert (await explain(gateway))["input_tokens"] == BILL[0]
+
+
+async def test_a_stream_that_tells_no_usage_is_estimated(start: Start, upstream: FakeUpstream) -> None:
+    """Chat tells only who asks: what it cost is told about, and said to be so."""
+    gateway = await start(chain(provider("a", upstream)))
+    reply = await gateway.ask(stream=True)
+    story = (await gateway.get(f"/-/explain/{reply.fields['x-request-id']}")).json
+    assert story["estimated"] is True
+    assert 5 <= story["output_tokens"] <= 8
+    assert story["input_tokens"] > 0

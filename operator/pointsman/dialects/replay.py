@@ -100,10 +100,8 @@ class Replay:
                 self._renamed[new] = self._ids.pop()
 
     def _written(self, frame: Frame, event: Json) -> bytes:
-        event = {
-            **_renamed(event, self._renamed, self._items),
-            **{k: v for k, v in self._told.first.items() if k in event},
-        }
+        known = {name: value for name, value in self._told.first.items() if name in event}
+        event = {**_renamed(event, self._renamed, self._items), **known}
         if "sequence_number" in event and self._sequence >= 0:
             self._sequence += 1
             event["sequence_number"] = self._sequence

@@ -97,29 +97,42 @@ def finish(exchange: Exchange, status: int, code: str) -> None:
     state = exchange.state
     now = time.monotonic()
     first, total = exchange.first and exchange.first - exchange.started, now - exchange.started
-    usage = exchange.usage or _NONE
-    cost = 0.0
+    usage, cost = exchange.usage or _NONE, 0.0
+    guessed = usage is _NONE and exchange.head.stream and first > 0 and not code
+    if guessed:
+        usage = exchange.usage = _guess(exchange)
     if first:
         tally = exchange.tally
         tally.first.fresh.append(first)
         tally.duration.fresh.append(total)
         if usage is not _NONE:
             cost = tally.spend(usage)
-            if tally.teaches(state.now):
+            if not guessed and tally.teaches(state.now):
                 learn(exchange, usage, now)
     if first and status == 200 and not code and plain(exchange):
         tally = exchange.tally
         tally.requests.n += 1
         line = (
             b'{"time":%d,"id":"%b","stream":%b,"status":200,"first_us":%d,"total_us":%d,"input_tokens":%d,'
-            b'"output_tokens":%d,"cached_tokens":%d,"cost_usd":%g,%b'
+            b'"output_tokens":%d,"cached_tokens":%d,"cost_usd":%g,%b%b'
         ) % (
             (state.epoch + now) * 1e3, exchange.id, b"true" if exchange.head.stream else b"false", first * 1e6,
-            total * 1e6, usage.input, usage.output, usage.cached, cost, tally.line,
+            total * 1e6, usage.input, usage.output, usage.cached, cost, b'"estimated":true,' if guessed else b"",
+            tally.line,
         )  # fmt: skip
     else:
-        line = _count(exchange, status, code, now, cost)
+        line = _count(exchange, status, code, now, cost, estimated=guessed)
     state.journal.add(line)
+
+
+def _guess(exchange: Exchange) -> Usage:
+    """About what a streamed answer used whose target does not say: chat tells only who asks for it.
+
+    Its prompt by the bytes that a token has there, its output by events, of which engines send one a token.
+    """
+    candidate = exchange.tally.candidate
+    prompt = exchange.state.windows.estimate(candidate.provider.name, candidate.model.id, exchange.head.size)
+    return Usage(prompt, max(exchange.told_events() - 1, 1))  # the first event is a preamble
 
 
 def learn(exchange: Exchange, usage: Usage, now: float) -> None:
@@ -137,7 +150,9 @@ def learn(exchange: Exchange, usage: Usage, now: float) -> None:
     )  # fmt: skip
 
 
-def _count(exchange: Exchange, status: int, code: str, now: float, cost: float) -> bytes:
+def _count(  # noqa: PLR0913 - all that a line tells
+    exchange: Exchange, status: int, code: str, now: float, cost: float, *, estimated: bool
+) -> bytes:
     lane, run = exchange.lane, exchange.run
     first = exchange.first and exchange.first - exchange.started
     candidate = run.candidate if first else None
@@ -156,6 +171,7 @@ def _count(exchange: Exchange, status: int, code: str, now: float, cost: float) 
         output_tokens=usage.output,
         cached_tokens=usage.cached,
         cost_usd=cost,
+        estimated=estimated,
         route=lane.route.name,
         model=lane.model,
         dialect=lane.dialect,

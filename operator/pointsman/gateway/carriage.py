@@ -111,6 +111,10 @@ class Carriage(msgspec.Struct, eq=False):
 
     # What the other half does; here so that a Carriage is a Caller.
 
+    def told_events(self) -> int:
+        """How many events of the answer the client has been sent, about."""
+        return self._told.events() + self.told_pieces() if self._told is not None else 0
+
     def connected(self) -> None: ...
     def whole(self, status: int, head: Fields, body: bytes) -> None: ...
     def answered(self, status: int, head: Fields) -> None: ...

@@ -68,6 +68,7 @@ class Record(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     failed: tuple[Step, ...] = ()
     code: str = ""
     dropped: tuple[str, ...] = ()
+    estimated: bool = False  # tokens and cost are, as the target did not tell
     resumed: int = 0  # how often another target took the answer up
 
 
