@@ -6,7 +6,7 @@ import itertools
 import json
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dialects.answers import Answer, read
@@ -81,6 +81,7 @@ def torn(data: st.DataObject, stream: bytes) -> list[Frame]:
 
 
 @every
+@settings(deadline=None)
 @given(pieces=answers, rest=answers, data=st.data())
 def test_one_unbroken_answer(dialect: Dialect, pieces: list[str], rest: list[str], data: st.DataObject) -> None:
     """However it was cut, is taken up, and comes: first and rest, each once, or nothing at all."""
@@ -286,6 +287,7 @@ junks = st.recursive(
 
 
 @every
+@settings(deadline=None)
 @given(junk=junks, kind=st.sampled_from(KINDS))
 def test_strange_events_never_raise(dialect: Dialect, junk: object, kind: str) -> None:
     """What a target streams is a stranger's."""

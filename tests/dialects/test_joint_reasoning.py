@@ -10,7 +10,7 @@ import anthropic
 import httpx2
 import openai
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialects.answers import read
@@ -180,6 +180,7 @@ def _reasoning_alone(dialect: Dialect, sent: list[Frame]) -> bool:
 
 
 @dialects_and_styles
+@settings(deadline=None, max_examples=40)
 @given(first=st.lists(reasons, min_size=1, max_size=2), said=pieces, second=spoken, data=st.data())
 def test_the_second_answers(
     dialect: Dialect, style: str, *, first: list[Part], said: list[str], second: list[Part], data: st.DataObject
@@ -202,6 +203,7 @@ def test_the_second_answers(
 
 
 @dialects_and_styles
+@settings(deadline=None, max_examples=40)
 @given(thought=pieces, more=pieces, said=pieces, data=st.data())
 def test_a_second_that_thinks_alike_goes_on(
     dialect: Dialect, style: str, *, thought: list[str], more: list[str], said: list[str], data: st.DataObject
@@ -227,6 +229,7 @@ def test_a_second_that_thinks_alike_goes_on(
 
 
 @dialects_and_styles
+@settings(deadline=None, max_examples=40)
 @given(data=st.data())
 def test_a_third_takes_up_what_the_second_began(dialect: Dialect, style: str, data: st.DataObject) -> None:
     """What came out of two streams breaks off in turn, in the text or before it."""
@@ -336,6 +339,7 @@ KINDS = ["content_block_start", "content_block_delta", "content_block_stop", "me
 
 
 @dialects_and_styles
+@settings(deadline=None, max_examples=40)
 @given(junk=st.lists(st.tuples(junks, st.sampled_from(KINDS)), max_size=4), data=st.data())
 def test_strange_events_never_raise(dialect: Dialect, style: str, junk: list[Any], data: st.DataObject) -> None:
     """What either target streams is a stranger's."""

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman import dialects
@@ -94,6 +94,7 @@ def first_output(dialect: Dialect, stream: bytes) -> int:
 
 
 @both
+@settings(deadline=None)
 @given(pieces=texts, data=st.data())
 def test_the_client_gets_one_unbroken_answer(dialect: Dialect, pieces: list[str], data: st.DataObject) -> None:
     """Wherever the first stream is cut, and however the second one splits the text: the whole text, once."""
@@ -115,6 +116,7 @@ def test_the_client_gets_one_unbroken_answer(dialect: Dialect, pieces: list[str]
 
 
 @both
+@settings(deadline=None)
 @given(pieces=texts, other=texts, data=st.data())
 def test_another_answer_is_never_glued(
     dialect: Dialect, pieces: list[str], other: list[str], data: st.DataObject
@@ -159,6 +161,7 @@ def test_a_call_that_was_sent_cannot_be_taken_up(dialect: Dialect, event: Json) 
     assert told.lost
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_strange_bytes_never_raise(junk: bytes) -> None:
     """What a target streams is a stranger's."""
