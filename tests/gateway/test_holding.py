@@ -82,7 +82,7 @@ async def test_who_waits_for_a_call_hears_something(
     gateway = await start(chain(provider("a", upstream, fault)))
     alone = await dripped(gateway, dialect)
     assert b": keep-alive" not in alone
-    monkeypatch.setattr("pointsman.gateway.relay.KEEP_ALIVE", 0.15)
+    monkeypatch.setattr("pointsman.gateway.delivery.KEEP_ALIVE", 0.15)
     data = await dripped(gateway, dialect)
     head, _, body = data.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 ")
@@ -98,7 +98,7 @@ async def test_a_bare_call_cut_after_the_head_was_sent(
     start: Start, upstream: FakeUpstream, dialect: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next target's call is the answer: the client has seen comments alone."""
-    monkeypatch.setattr("pointsman.gateway.relay.KEEP_ALIVE", 0.15)
+    monkeypatch.setattr("pointsman.gateway.delivery.KEEP_ALIVE", 0.15)
     gateway = await start(chain(provider("a", upstream, "bare-cut"), provider("b", upstream, "bare-call")))
     reply = await gateway.ask(dialect, stream=True)
     assert (reply.status, reply.whole) == (200, True)

@@ -18,14 +18,14 @@ from pointsman.gateway import decision
 if TYPE_CHECKING:
     from pointsman.failover.choose import Candidate
     from pointsman.failover.machine import Attempt, Run
-    from pointsman.gateway.relay import Exchange
+    from pointsman.gateway.carriage import Carriage
 
 _NONE = Usage()
 # What a target says to a question that no client asked is no cause of anything.
 _BESIDE = frozenset({FailureKind.DIVERGED, FailureKind.BAD_REQUEST, FailureKind.BUSY})
 
 
-def header(exchange: Exchange, *, answered: bool) -> bytes:
+def header(exchange: Carriage, *, answered: bool) -> bytes:
     """The header lines that tell who answers and why, and the request's id."""
     if answered and plain(exchange):
         return b"%bx-request-id: %b\r\n" % (exchange.tally.told, exchange.id)
@@ -40,7 +40,7 @@ def header(exchange: Exchange, *, answered: bool) -> bytes:
     return b"x-pointsman-decision: %b\r\nx-request-id: %b\r\n" % (told.encode(), exchange.id)
 
 
-def joint(exchange: Exchange) -> bytes:
+def joint(exchange: Carriage) -> bytes:
     """A comment in the stream, at the place where another target took it up."""
     attempt = exchange.broke_off or exchange.run.attempts[-1]
     broke, took = attempt.candidate, exchange.tally.candidate
@@ -57,18 +57,18 @@ def cause(run: Run) -> Failure:
     return telling[-1] if telling else run.attempts[-1].failure
 
 
-def plain(exchange: Exchange) -> bool:
+def plain(exchange: Carriage) -> bool:
     """Whether there is nothing to tell but who answered."""
     return not (exchange.run.attempts or exchange.order.cooling or exchange.dropped or exchange.passed)
 
 
-def broken(exchange: Exchange, failure: Failure) -> None:
+def broken(exchange: Carriage, failure: Failure) -> None:
     """An answer broke after the client had begun to read it, and nobody could take it up."""
     candidate = exchange.run.attempts[-1].candidate
     exchange.state.metrics.broken[candidate.provider.name, candidate.model.id, str(failure.kind)].n += 1
 
 
-def waste(exchange: Exchange, attempt: Attempt) -> None:
+def waste(exchange: Carriage, attempt: Attempt) -> None:
     """Remember what an attempt may have cost that failed after its target had begun to answer.
 
     An estimate: its prompt by the bytes a token has there, its output by the pieces that the client was sent.
@@ -81,7 +81,7 @@ def waste(exchange: Exchange, attempt: Attempt) -> None:
     exchange.wasted.append((attempt, usage, exchange.tally.price(usage)))
 
 
-def moved(exchange: Exchange, candidate: Candidate, failure: Failure, command: steps.Command) -> None:
+def moved(exchange: Carriage, candidate: Candidate, failure: Failure, command: steps.Command) -> None:
     """Count that a request moves on from a target to another."""
     if not isinstance(command, steps.Try | steps.Promote):
         return
@@ -92,7 +92,7 @@ def moved(exchange: Exchange, candidate: Candidate, failure: Failure, command: s
     exchange.state.metrics.failovers[exchange.lane.route.name, names[0], names[1], failure.kind].n += 1
 
 
-def finish(exchange: Exchange, status: int, code: str) -> None:
+def finish(exchange: Carriage, status: int, code: str) -> None:
     """The request is over."""
     state = exchange.state
     now = time.monotonic()
@@ -125,7 +125,7 @@ def finish(exchange: Exchange, status: int, code: str) -> None:
     state.journal.add(line)
 
 
-def _guess(exchange: Exchange) -> Usage:
+def _guess(exchange: Carriage) -> Usage:
     """About what a streamed answer used whose target does not say: chat tells only who asks for it.
 
     Its prompt by the bytes that a token has there, its output by events, of which engines send one a token.
@@ -135,7 +135,7 @@ def _guess(exchange: Exchange) -> Usage:
     return Usage(prompt, max(exchange.told_events() - 1, 1))  # the first event is a preamble
 
 
-def learn(exchange: Exchange, usage: Usage, now: float) -> None:
+def learn(exchange: Carriage, usage: Usage, now: float) -> None:
     """What an answer shows of its target: how many bytes a token has, and its pace if no other was asked before."""
     state, head, candidate = exchange.state, exchange.head, exchange.tally.candidate
     if exchange.resumed:
@@ -151,7 +151,7 @@ def learn(exchange: Exchange, usage: Usage, now: float) -> None:
 
 
 def _count(  # noqa: PLR0913 - all that a line tells
-    exchange: Exchange, status: int, code: str, now: float, cost: float, *, estimated: bool
+    exchange: Carriage, status: int, code: str, now: float, cost: float, *, estimated: bool
 ) -> bytes:
     lane, run = exchange.lane, exchange.run
     first = exchange.first and exchange.first - exchange.started

@@ -1,6 +1,6 @@
 """How a request is brought to a target: written, sent, sent again in another way, taken over from a hedge.
 
-The half of an Exchange that decides nothing: `relay` is the other.
+The third of an Exchange that decides nothing: `delivery` and `relay` are the others.
 """
 
 # ruff: noqa: TC004 - the names are a Struct's annotations, which nobody evaluates; imported, they would go in circles
@@ -109,11 +109,11 @@ class Carriage(msgspec.Struct, eq=False):
         """How many pieces of text the client has been sent."""
         return 0 if self._told is None else sum(map(len, self._told.texts.values()))
 
-    # What the other half does; here so that a Carriage is a Caller.
-
     def told_events(self) -> int:
         """How many events of the answer the client has been sent, about."""
         return self._told.events() + self.told_pieces() if self._told is not None else 0
+
+    # What `delivery` and `relay` do; here so that a Carriage is a Caller.
 
     def connected(self) -> None: ...
     def whole(self, status: int, head: Fields, body: bytes) -> None: ...

@@ -261,7 +261,7 @@ class Client(asyncio.Protocol):
         self.reply(answer.status, answer.content_type, answer.body, answer.extra)
         self._after()
 
-    def finished(self, exchange: Exchange) -> None:
+    def finished(self, exchange: object) -> None:
         """The answer is on its way: the next request, if the connection lives."""
         if self.exchange is exchange:
             self.exchange = None

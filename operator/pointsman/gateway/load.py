@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pointsman.failover.choose import Candidate
     from pointsman.failover.limits import Grant
     from pointsman.failover.steps import Wait
+    from pointsman.gateway.carriage import Carriage
     from pointsman.gateway.relay import Exchange
     from pointsman.gateway.routing import Tally
     from pointsman.gateway.state import State
@@ -79,7 +80,7 @@ def still_full(exchange: Exchange, now: float) -> bool:
     return True
 
 
-def leave(exchange: Exchange) -> None:
+def leave(exchange: Carriage) -> None:
     """Wait in line no more."""
     ticket, exchange.ticket = exchange.ticket, None
     if ticket is not None:
@@ -103,7 +104,7 @@ def refused(exchange: Exchange) -> int:
     return max(1, math.ceil(min(min(attempt.failure.retry_after, _MINUTE) for attempt in attempts)))
 
 
-def settle(exchange: Exchange) -> None:
+def settle(exchange: Carriage) -> None:
     """A request has ended: give back what it used, and let who waits longest go."""
     leave(exchange)
     state, grants = exchange.state, exchange.grants
