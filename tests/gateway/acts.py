@@ -8,6 +8,7 @@ gated-call, drip-call  the call waits at the gate in its middle, or comes byte b
                        bare-call, bare-cut: so, without words, or never ending
 prefill                goes on from the assistant's last message       echo       says it again first
 no-prefill             refuses such a request, answers others whole    anew       takes no notice of it
+slow-no-prefill        the same, and takes a second for each of the two
 flags                  goes on when told by vLLM's flags, in chat, and refuses a prefix without them
 """
 
@@ -252,6 +253,11 @@ async def _refuse_prefix(answer: Answer) -> bool:
     return await give(answer, _pieces(TEXT), (10, 0, 5))
 
 
+async def _refuse_slowly(answer: Answer) -> bool:
+    await asyncio.sleep(1.0)
+    return await _refuse_prefix(answer)
+
+
 async def _anew(answer: Answer) -> bool:
     return await give(answer, _pieces(TEXT), (10, 0, 5))
 
@@ -271,6 +277,6 @@ def _pieces(text: str) -> list[str]:
 ACTS |= {
     "gated": _gated, "half-body": _half_body, "open-body": _open_body, "bill": _bill, "call": _call,
     "cut-call": _cut_call, "gated-call": _gated_call, "drip-call": _drip_call,
-    "bare-call": _drip_call, "bare-cut": _drip_call,
+    "bare-call": _drip_call, "bare-cut": _drip_call, "slow-no-prefill": _refuse_slowly,
     "prefill": _go_on, "echo": _go_on, "no-prefill": _refuse_prefix, "anew": _anew, "flags": _flags,
 }  # fmt: skip

@@ -116,6 +116,15 @@ async def test_who_refuses_a_prefix_is_asked_to_replay(
     assert [step["provider"] for step in (await gateway.get("/-/explain/told")).json["failed"]] == ["a"]
 
 
+async def test_each_way_has_a_time_of_its_own(start: Start, upstream: FakeUpstream) -> None:
+    """What a target took to refuse the first way is not taken from the second, on the connection that was kept."""
+    places = [provider("a", upstream, "cut-mid"), provider("b", upstream, "slow-no-prefill", type="LlamaCpp")]
+    gateway = await start(chain(*places))  # with 1.5 s for the first output
+    reply = await gateway.ask(stream=True, headers={"x-request-id": "told"})
+    assert whole("completions", reply)
+    assert [step["provider"] for step in (await gateway.get("/-/explain/told")).json["failed"]] == ["a"]
+
+
 @EVERY
 @pytest.mark.parametrize("kind", ["LlamaCpp", "OpenAICompatible", "OpenAI"])
 async def test_who_begins_anew_is_understood(start: Start, upstream: FakeUpstream, dialect: str, kind: str) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 
+from pointsman import dialects
 from pointsman.dialects import resume
 from pointsman.exchange import Failure, FailureKind
 from pointsman.gateway import fields
@@ -134,14 +135,17 @@ class Carriage(msgspec.Struct, eq=False):
                 self._break(Failure(FailureKind.DIVERGED, "nobody can take this answer up"))
             return
         body, self.dropped = self.lane.wire.with_model(self.head.fields, candidate.model, candidate.provider)
-        self._sent = b"%b%d\r\n\r\n%b" % (self.tally.opening(self._fields), len(body), body)
+        self._sent = self.written(self.tally, body)
         self._dial(fresh=False)
 
     def _send_step(self) -> None:
         """Ask the target to take the answer up, in the first of the ways that are left."""
         step, candidate = self._steps[0], self.tally.candidate
         body = resume.body(step, self.head, candidate.model, candidate.provider)
-        self._sent = self.written(self.tally, self.tally.place.heads[step.dialect], body)
+        if step.dialect is self.lane.dialect:
+            self._sent = self.written(self.tally, body)
+        else:
+            self._sent = self.tally.place.request(step.dialect, dialects.ALL[step.dialect].PATH, body)
         self._dial(fresh=False)
 
     def _another_way(self, failure: Failure) -> bool:
@@ -150,25 +154,19 @@ class Carriage(msgspec.Struct, eq=False):
             return False
         self._steps = self._steps[1:]
         self._forget_answer()
+        # Before it is sent: the deadline of a connection that is kept follows from it.
+        self._output_by = min(self.tally.patience(self.head, self.state.pace, time.monotonic()), self.run.ends)
         self._send_step()
-        self._set_patience(time.monotonic(), self.run.ends)
         return True
-
-    def _set_patience(self, now: float, by: float) -> None:
-        self._output_by = min(self.tally.patience(self.head, self.state.pace, now), by)
-        # Not later than either, and connecting has a deadline of its own.
-        self.deadline = min(self.deadline, self._output_by) if self._dialling() else self._output_by
-        self.deadline = min(self.deadline, self._hedge_at)
 
     def _forget_answer(self) -> None:
         self._reading = None
         self._retried = False
         self._dials = self.status = 0
 
-    def written(self, tally: Tally, head: bytes, body: bytes) -> bytes:
-        """A request as it goes over the wire."""
-        passed = fields.passed_on(self.lane.dialect, self._fields, tally.place.names)
-        return b"%b%bContent-Length: %d\r\n\r\n%b" % (head, passed, len(body), body)
+    def written(self, tally: Tally, body: bytes) -> bytes:
+        """The client's request as it goes over the wire to a target."""
+        return b"%b%d\r\n\r\n%b" % (tally.opening(self._fields), len(body), body)
 
     def _dial(self, *, fresh: bool) -> None:
         self._dials += 1

@@ -281,7 +281,7 @@ class Exchange(Delivery, eq=False):
             self.state.health.tried(candidate.provider.name, candidate.model.id, now)
         body, dropped = self.lane.wire.with_model(self.head.fields, candidate.model, candidate.provider)
         self._rival = Rival(self, tally, dropped, now)
-        tally.place.backend.send(self._rival, self.written(tally, tally.head, body), self.state.loop)
+        tally.place.backend.send(self._rival, self.written(tally, body), self.state.loop)
 
     def _promote(self, _command: steps.Promote) -> None:
         if self._adopt() is not None:
