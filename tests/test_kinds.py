@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pointsman.fleet.kinds import kind
+from pointsman.kinds import kind
 from pointsman.names import ProviderType
 
 

@@ -9,9 +9,9 @@ import yaml
 
 from pointsman.__main__ import parser
 from pointsman.fleet import reasons, unimplemented, validity
-from pointsman.fleet.kinds import kind
 from pointsman.fleet.objects import read_files
 from pointsman.gateway import admin
+from pointsman.kinds import kind
 from pointsman.names import ProviderType
 from pointsman.table import Policy, Provider, Route, RoutingTable
 

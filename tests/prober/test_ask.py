@@ -7,7 +7,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from pointsman.fleet.kinds import kind
+from pointsman.kinds import kind
 from pointsman.names import ProviderType
 from pointsman.prober.ask import ProbeRequest, TlsSettings, ask
 from pointsman.prober.clients import Clients

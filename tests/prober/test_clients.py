@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pointsman.fleet.kinds import kind
+from pointsman.kinds import kind
 from pointsman.names import ProviderType
 from pointsman.prober.ask import ProbeRequest, TlsSettings
 from pointsman.prober.clients import Clients

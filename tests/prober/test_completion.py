@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from pointsman.fleet.kinds import kind
+from pointsman.kinds import kind
 from pointsman.names import Dialect, ProviderType
 from pointsman.prober.completion import body, choose
 from pointsman.served import ServedModel

@@ -6,8 +6,8 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from pointsman.fleet.kinds import kind
 from pointsman.fleet.world import Provider, read_provider
+from pointsman.kinds import kind
 from pointsman.names import Dialect, ProviderType
 from pointsman.prober.ask import Mode, ProbeRequest, ask
 from pointsman.prober.request import target

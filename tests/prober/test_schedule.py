@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from pointsman.fleet.kinds import kind
+from pointsman.kinds import kind
 from pointsman.names import ProviderType
 from pointsman.prober.ask import ProbeRequest, TlsSettings
 from pointsman.prober.request import ProbeTarget

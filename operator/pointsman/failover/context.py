@@ -16,11 +16,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from pointsman import counting
-from pointsman.engines import ALL as ENGINES
+from pointsman import counting, kinds
 from pointsman.exchange import AUDIO, FILE, IMAGE, FailureKind
 from pointsman.names import Counting, ProviderType
-from pointsman.vendors import ALL as VENDORS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -186,13 +184,10 @@ def most(candidates: Sequence[Candidate]) -> int:
 
 def counting_of(candidate: Candidate) -> Counting:
     """How the target's server is asked to count."""
-    kind = _KINDS.get(candidate.provider.type)
+    kind = kinds.named(candidate.provider.type)
     return kind.counting if kind is not None else Counting.NONE
 
 
 def counts(candidate: Candidate) -> bool:
     """Whether the target's server can be asked to count."""
     return counting_of(candidate) is not Counting.NONE
-
-
-_KINDS: Final = {str(name): kind for name, kind in (*ENGINES.items(), *VENDORS.items())}

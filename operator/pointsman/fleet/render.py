@@ -12,8 +12,8 @@ from pointsman.fleet import catalogue, chain
 from pointsman.fleet.acceptance import route_refusals
 from pointsman.fleet.context import floor
 from pointsman.fleet.keys import secret_value
-from pointsman.fleet.kinds import kind
 from pointsman.fleet.seen import Seen, base_url, location, native, region, seen, speaks, state
+from pointsman.kinds import kind
 
 if TYPE_CHECKING:
     from pointsman.api import route as api

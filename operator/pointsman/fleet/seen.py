@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pointsman.engines import vllm_container
 from pointsman.fleet.acceptance import provider_refusal
-from pointsman.fleet.kinds import kind
+from pointsman.kinds import kind
 from pointsman.names import Location
 from pointsman.served import Probed, State
 

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 from pointsman.api.fields import seconds
 from pointsman.engines import vllm_container
-from pointsman.fleet.kinds import kind
 from pointsman.fleet.quantity import canonical
 from pointsman.fleet.unimplemented import COMPAT_FLAGS
+from pointsman.kinds import kind
 from pointsman.names import ProviderType
 
 if TYPE_CHECKING:

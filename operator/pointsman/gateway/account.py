@@ -16,7 +16,7 @@ from pointsman.failover import steps
 from pointsman.gateway import decision
 
 if TYPE_CHECKING:
-    from pointsman.failover.choose import Candidate
+    from pointsman.failover.choose import Candidate, Passed
     from pointsman.failover.machine import Attempt, Run
     from pointsman.gateway.carriage import Carriage
 
@@ -34,10 +34,15 @@ def header(exchange: Carriage, *, answered: bool) -> bytes:
         lane.route.name,
         run.candidate if answered else None,
         run.attempts,
-        (*lane.chain.passed, *exchange.passed, *exchange.order.cooling),
+        _passed(exchange),
         exchange.dropped if answered else (),
     )
     return b"x-pointsman-decision: %b\r\nx-request-id: %b\r\n" % (told.encode(), exchange.id)
+
+
+def _passed(exchange: Carriage) -> tuple[Passed, ...]:
+    """Targets that were not, or not at first, to be tried: by the chain, for this request, for what they did before."""
+    return (*exchange.lane.chain.passed, *exchange.passed, *exchange.order.cooling)
 
 
 def joint(exchange: Carriage) -> bytes:
@@ -159,7 +164,6 @@ def _count(  # noqa: PLR0913 - all that a line tells
     name, model = (candidate.provider.name, candidate.model.id) if candidate is not None else ("", "")
     exchange.state.metrics.requests[lane.route.name, name, model, lane.dialect, str(status)].n += 1
     usage = exchange.usage or _NONE
-    passed = (*lane.chain.passed, *exchange.passed, *exchange.order.cooling)
     record = decision.Record(
         time=int((exchange.state.epoch + now) * 1000),
         id=exchange.id.decode(),
@@ -177,7 +181,7 @@ def _count(  # noqa: PLR0913 - all that a line tells
         dialect=lane.dialect,
         provider=name,
         answered=model,
-        passed=decision.passed_steps(decision.untried(candidate, run.attempts, passed)),
+        passed=decision.passed_steps(decision.untried(candidate, run.attempts, _passed(exchange))),
         failed=decision.failed_steps(run.attempts, exchange.wasted),
         dropped=exchange.dropped,
         resumed=exchange.resumed,

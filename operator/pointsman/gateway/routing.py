@@ -13,15 +13,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from pointsman import __version__, dialects
-from pointsman.engines import ALL as ENGINES
+from pointsman import __version__, dialects, kinds
 from pointsman.failover import choose
 from pointsman.failover.choose import Need
 from pointsman.failover.context import MEDIA
 from pointsman.gateway import decision, fields
 from pointsman.names import Dialect, Mode, Way
 from pointsman.table import Fence, Route, RoutingTable, TableError, Target
-from pointsman.vendors import ALL as VENDORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +35,6 @@ _OURS: Final = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "content-type", "accept-encoding"}
 )
 _WRITABLE: Final = re.compile(r"[\x20-\x7e\x80-\xff\t]*")
-_KINDS: Final = {str(name): kind for name, kind in {**ENGINES, **VENDORS}.items()}
 _LESSONS: Final = 8  # that are learned from a target's answers between two sweeps
 _OPENINGS_LIMIT: Final = 64  # heads kept for a target: clients say few different things
 _LANES_LIMIT: Final = 20_000  # more than names times dialects ever are
@@ -55,10 +52,10 @@ class Place:
         self.heads = _heads(provider, credential)
 
     def request(self, dialect: Dialect, path: str, body: bytes) -> bytes:
-        """A request of the gateway's own, to another path of the same server."""
+        """A request of the gateway's own, to any path of the server."""
         head = self.heads[dialect].replace(dialects.ALL[dialect].PATH.encode() + b" HTTP", path.encode() + b" HTTP", 1)
-        version = b"anthropic-version: 2023-06-01\r\n" if dialect is Dialect.MESSAGES else b""
-        return b"%b%bContent-Length: %d\r\n\r\n%b" % (head, version, len(body), body)
+        passed = fields.passed_on(dialect, {}, self.names)
+        return b"%b%bContent-Length: %d\r\n\r\n%b" % (head, passed, len(body), body)
 
 
 class Tally:
@@ -217,7 +214,7 @@ class Routing:
 
 
 def _way(provider_type: str) -> Way:
-    kind = _KINDS.get(provider_type)
+    kind = kinds.named(provider_type)
     return kind.way if kind is not None else Way.TRY
 
 

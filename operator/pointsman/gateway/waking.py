@@ -46,5 +46,5 @@ def _ask(state: State, lane: Lane, candidate: Candidate) -> None:
             state.pace.observed(candidate.provider.name, candidate.model.id, len(body), took, took, 1, cold=True)
             state.journal.event("model woken", provider=candidate.provider.name, model=candidate.model.id, seconds=took)
 
-    request = b"%bContent-Length: %d\r\n\r\n%b" % (tally.head, len(body), body)
+    request = tally.place.request(lane.dialect, lane.wire.PATH, body)
     Asking(state, tally.place.backend, request, LOAD_LONGEST, answered)

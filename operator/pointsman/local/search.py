@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from pointsman.fleet.kinds import kind
+from pointsman.kinds import kind
 from pointsman.names import USUAL_PORTS, ProviderType
 from pointsman.prober.ask import ProbeRequest, ask
 

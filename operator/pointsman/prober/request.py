@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from pointsman.api.fields import seconds
 from pointsman.fleet.acceptance import provider_refusal
-from pointsman.fleet.kinds import kind
 from pointsman.fleet.seen import normalised, speaks
+from pointsman.kinds import kind
 from pointsman.names import Location
 from pointsman.prober.ask import Mode, ProbeRequest, TlsSettings
 from pointsman.prober.thresholds import Settings
