@@ -1,7 +1,7 @@
 """What the parts say to each other about one request and its answer, in no dialect's words.
 
-For now the passthrough half: what was read of a request (`Head`), what a streamed frame means (`Signal`), and why an
-attempt failed (`Failure`). The neutral form that dialects are translated through will join them here.
+What was read of a request (`Head`), what a streamed frame means (`Signal`), why an attempt failed (`Failure`). The form
+that dialects are translated through is in `neutral`.
 """
 
 from __future__ import annotations
@@ -46,11 +46,17 @@ class Failure(msgspec.Struct, frozen=True, gc=False):
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False):
-    """Tokens of one answer. `input` counts all of the prompt, what came out of a cache (`cached`) among it."""
+    """Tokens of one answer.
+
+    `input` counts all of the prompt, what came out of a cache (`cached`) or was put into one (`written`) among it;
+    `output` all that was generated, what was thought (`reasoning`) among it.
+    """
 
     input: int = 0
     output: int = 0
     cached: int = 0
+    written: int = 0
+    reasoning: int = 0
 
 
 class Signal(Enum):
