@@ -76,6 +76,7 @@ AUDIO: Final = 8
 FILE: Final = 16
 JSON_SCHEMA: Final = 32
 REASONING: Final = 64
+CALLED: Final = 128  # not of a model: the conversation has calls of tools in it
 
 
 class Head(msgspec.Struct, frozen=True):

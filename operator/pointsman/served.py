@@ -117,5 +117,6 @@ class Kind:
     on_demand: bool = False  # loads a model when it is asked for: a probe must not do that
     watch: Watch | None = None  # None: nothing is told of the engine
     way: Way = Way.TRY  # how it takes up an answer that broke off elsewhere
+    mended: frozenset[Dialect] = frozenset()  # whose streams lack what clients need: they are read and written anew
     counting: Counting = Counting.NONE
     base_url: str = ""  # where it is when the object does not say (hosted vendors)

@@ -83,6 +83,7 @@ class Provider(Struct, frozen=True):
     reason: str = ""  # why it is not Up
     suspended: bool = False
     limits: Limits | None = None
+    keep_alive: float = 0.0  # seconds that an idle model is to stay in memory; -1: for good; 0: nothing is asked for
     models: tuple[Model, ...] = ()
 
 
@@ -153,6 +154,7 @@ class Policy(Struct, frozen=True, omit_defaults=False):
     required: tuple[str, ...] = ()  # capabilities without which a target is passed over: names.Capability
     return_after: float = 0.0  # seconds for which a target that had failed must be well before it comes first again
     hedge_after: float = 0.0  # seconds without output after which a second local target is asked beside; 0: never
+    drop_tools: bool = False  # to models that take none: without them, where no call was made yet
     mid_stream: str = "Resume"  # or Fail: what happens to an answer that breaks off after the client has seen a part
 
 

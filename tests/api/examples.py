@@ -56,7 +56,7 @@ MODEL = {
     "cost": {"input": 0, "output": 0.5, "cacheRead": 0, "cacheWrite": 0},
     "contextWindow": 196608,
     "maxTokens": 8192,
-    "compat": {"requiresStringContent": True, "openRouterRouting": {"only": ["x"]}},
+    "compat": {"requiresStringContent": True, "openRouterRouting": {"only": ["x"]}, "thinkingFormat": "qwen"},
 }
 
 GOOD: dict[str, Json] = {
@@ -75,6 +75,7 @@ GOOD: dict[str, Json] = {
         dataPolicy={"location": "OnPremises", "region": "eu-west-1"},
         probe={"mode": "Models", "period": "10s", "timeout": "1m30s", "failureThreshold": 3, "path": "/health"},
         limits={"maxConcurrentRequests": 8},
+        keepLoaded="1h30m",
         suspend=True,
     ),
     "whole deployment": deployed(
@@ -106,6 +107,7 @@ GOOD: dict[str, Json] = {
             "returnToPrimary": {"afterHealthy": "1m"},
             "hedging": {"after": "3s"},
             "midStream": "Resume",
+            "dropTools": True,
         },
     ),
 }
@@ -161,6 +163,8 @@ BAD = [
         "spec.endpoint.headers"),
     Bad("credentials without a reference", provider(endpoint=ENDPOINT | {"credentials": {}}),
         "spec.endpoint.credentials.secretRef"),
+    Bad("kept for nobody knows how long", provider(keepLoaded="always"), "spec.keepLoaded"),
+    Bad("kept where nothing is dropped", provider(type="VLLM", keepLoaded="1h"), "spec", "keepLoaded needs type"),
     Bad("suspend in words", provider(suspend="yes"), "spec.suspend"),
     Bad("name with dots", provider("a.b"), "<nil>", "metadata.name must hold no dots"),
     Bad("long name", provider("a" * 53), "<nil>", "metadata.name must have at most 52 characters"),

@@ -81,8 +81,36 @@ def test_reads_what_the_gateway_needs(dialect: dialects.Wire) -> None:
 @pytest.mark.parametrize(
     ("dialect", "fields"),
     [
-        (chat, ["service_tier", "store", "metadata", "prompt_cache_key", "reasoning_effort"]),
-        (responses, ["service_tier", "store", "prompt_cache_key", "reasoning", "include"]),
+        (
+            chat,
+            [
+                "service_tier",
+                "store",
+                "metadata",
+                "prompt_cache_key",
+                "reasoning_effort",
+                "prompt_cache_retention",
+                "prompt_cache_options",
+                "moderation",
+                "safety_identifier",
+                "verbosity",
+            ],
+        ),
+        (
+            responses,
+            [
+                "service_tier",
+                "store",
+                "prompt_cache_key",
+                "reasoning",
+                "include",
+                "moderation",
+                "prompt_cache_retention",
+                "prompt_cache_options",
+                "access_programs",
+                "context_management",
+            ],
+        ),
         (messages, ["service_tier", "metadata", "thinking"]),
     ],
 )

@@ -17,9 +17,13 @@ from pointsman.dialects.replay import DIVERGED
 from pointsman.dialects.rest import carried
 from pointsman.dialects.resume import Step, steps
 from pointsman.dialects.seam import CERTAIN
+from pointsman.dialects.told import Told
+from pointsman.dialects.translation import Translation
 from pointsman.exchange import Failure, Head
+from pointsman.failover.choose import Candidate
 from pointsman.names import Dialect, Way
 from pointsman.sse import Frame, Splitter, frames
+from pointsman.table import Model, Provider
 
 every = pytest.mark.parametrize("dialect", list(Dialect))
 words = st.text("ab é\n漢", min_size=1, max_size=6)
@@ -35,8 +39,15 @@ def head_of(dialect: Dialect) -> Head:
     return dialects.ALL[dialect].read_head(json.dumps({"model": "m", "stream": True, **fields}).encode())
 
 
+def steps_for(way: Way, dialect: Dialect, told: Told) -> tuple[Step, ...]:
+    """The ways for a target that speaks every dialect."""
+    head = head_of(dialect)
+    place = Provider("p", "VLLM", "http://127.0.0.1", tuple(Dialect))
+    return steps(way, Translation(dialect, head.fields), told, head, Candidate(place, Model("m"), dialect=dialect))
+
+
 def step_for(dialect: Dialect, way: Way, sent: list[Frame]) -> Step:
-    return steps(way, dialect, tuple(Dialect), told_of(dialect, sent), head_of(dialect))[0]
+    return steps_for(way, dialect, told_of(dialect, sent))[0]
 
 
 def join(dialect: Dialect, sent: list[Frame], step: Step, again: list[Frame]) -> bytes | Failure:
@@ -310,4 +321,4 @@ def test_an_event_that_cannot_be_read_is_no_rest(dialect: Dialect, way: Way, str
     sent = cut_after(dialect, speak(dialect, PIECES, "first"), AT)
     joint = Joint(dialect, told_of(dialect, sent), step_for(dialect, way, sent))
     assert joint.feed(frames(torn_pair)[0]) is DIVERGED
-    assert steps(way, dialect, tuple(Dialect), told_of(dialect, [*sent, *frames(torn_pair)]), head_of(dialect)) == ()
+    assert steps_for(way, dialect, told_of(dialect, [*sent, *frames(torn_pair)])) == ()

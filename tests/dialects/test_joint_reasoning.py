@@ -15,17 +15,17 @@ from hypothesis import strategies as st
 
 from dialects.answers import read
 from dialects.speakers import named, told_of
-from dialects.test_joint import INPUT, PIECES, WHOLE, every, head_of, join, junks, split, step_for, torn
+from dialects.test_joint import INPUT, PIECES, WHOLE, every, join, junks, split, step_for, steps_for, torn
 from pointsman.dialects.joint import Joint
 from pointsman.dialects.replay import DIVERGED
-from pointsman.dialects.resume import Step, steps
+from pointsman.dialects.resume import Step
 from pointsman.exchange import Failure
 from pointsman.names import Dialect, Way
 from pointsman.sse import Frame, frames
 
 Json = dict[str, Any]
 Part = tuple[str, list[str]]  # reason, text or call; its pieces, of a call its name and arguments
-AGAIN = Step(Dialect.CHAT, Way.REPLAY)
+AGAIN = Step(Dialect.CHAT, Way.REPLAY, Dialect.CHAT)
 STYLES = {Dialect.CHAT: ["reasoning", "reasoning_content"], Dialect.MESSAGES: ["bare", "signed"],
           Dialect.RESPONSES: ["bare", "summary", "reasoning_part", "content_part"]}  # fmt: skip
 dialects_and_styles = pytest.mark.parametrize(
@@ -328,9 +328,7 @@ def test_the_way_is_the_same_request(dialect: Dialect) -> None:
     first = tell(dialect, [("reason", ["Hm"])], "first", STYLES[dialect][0])
     sent = first[: cuts(dialect, first)[0]]
     for way in Way:
-        assert [one.way for one in steps(way, dialect, tuple(Dialect), told_of(dialect, sent), head_of(dialect))] == [
-            Way.REPLAY
-        ]
+        assert [one.way for one in steps_for(way, dialect, told_of(dialect, sent))] == [Way.REPLAY]
 
 
 KINDS = ["content_block_start", "content_block_delta", "content_block_stop", "message_delta", "message_stop",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pointsman import dialects
 from pointsman.dialects import body as bodies
 from pointsman.dialects import chat, messages, needs, responses
-from pointsman.exchange import AUDIO, FILE, IMAGE, JSON_SCHEMA, PARALLEL_TOOLS, REASONING, TOOLS
+from pointsman.exchange import AUDIO, CALLED, FILE, IMAGE, JSON_SCHEMA, PARALLEL_TOOLS, REASONING, TOOLS
 
 SCHEMA = {"type": "json_schema", "name": "n", "schema": {}}
 TOOL = [{"type": "function", "name": "f"}]
@@ -58,11 +58,14 @@ def test_reads_what_is_asked_for(dialect: dialects.Wire, fields: dict[str, Any],
         ({"messages": [{"content": [{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {}}]}]}, IMAGE),
         ({"messages": [{"content": [{"type": "input_audio"}, {"type": "file"}]}]}, AUDIO | FILE),
         ({"messages": [{"content": [{"type": "image", "source": {}}, {"type": "document"}]}]}, IMAGE | FILE),
-        ({"messages": [{"content": [{"type": "tool_result", "content": [{"type": "image"}]}]}]}, IMAGE),
-        ({"messages": [{"content": [{"type": "tool_result", "content": "image"}]}]}, 0),
+        ({"messages": [{"content": [{"type": "tool_result", "content": [{"type": "image"}]}]}]}, IMAGE | CALLED),
+        ({"messages": [{"content": [{"type": "tool_result", "content": "image"}]}]}, CALLED),
         ({"input": [{"role": "user", "content": [{"type": "input_image"}, {"type": "input_file"}]}]}, IMAGE | FILE),
-        ({"input": [{"type": "function_call_output", "output": [{"type": "input_image"}]}]}, IMAGE),
-        ({"input": [{"type": "function_call_output", "output": "input_image"}]}, 0),
+        ({"input": [{"type": "function_call_output", "output": [{"type": "input_image"}]}]}, IMAGE | CALLED),
+        ({"input": [{"type": "function_call_output", "output": "input_image"}]}, CALLED),
+        ({"messages": [{"role": "assistant", "content": None, "tool_calls": [{"id": "c"}]}]}, CALLED),
+        ({"messages": [{"role": "assistant", "content": "a", "tool_calls": []}]}, 0),
+        ({"messages": [{"role": "tool", "content": "a", "tool_call_id": "c"}]}, CALLED),
     ],
 )  # fmt: skip
 def test_finds_media_in_the_turns(fields: dict[str, Any], bits: int) -> None:

@@ -11,9 +11,12 @@ from msgspec import structs
 
 from dialects.speakers import CALL, cut_after, speak, told_of
 from pointsman import dialects
-from pointsman.dialects.resume import Step, body, steps
+from pointsman.dialects import resume
+from pointsman.dialects.resume import Step, body
 from pointsman.dialects.told import Told
+from pointsman.dialects.translation import Translation
 from pointsman.exchange import Head
+from pointsman.failover.choose import Candidate
 from pointsman.names import Dialect, Way
 from pointsman.sse import frames
 from pointsman.table import Model, Provider
@@ -29,7 +32,15 @@ PLAIN: dict[Dialect, Json] = {
 PIECES = ["It ", "was ", "the ", "best ", "of ", "times, ", "it ", "was ", "the ", "worst ", "of ", "times, ", "it "]
 TEXT = "".join(PIECES).rstrip()
 EVERY_API = tuple(Dialect)
-MODEL, PLACE = Model("served"), Provider("p", "VLLM", "http://127.0.0.1", EVERY_API)
+PLACE = Provider("p", "VLLM", "http://127.0.0.1", EVERY_API)
+
+
+def target(dialect: Dialect, api: tuple[str, ...] = EVERY_API, **model: Any) -> Candidate:
+    return Candidate(structs.replace(PLACE, api=api), Model("served", **model), dialect=dialect)
+
+
+def steps(way: Way, dialect: Dialect, api: tuple[str, ...], told: Told, head: Head) -> tuple[Step, ...]:
+    return resume.steps(way, Translation(dialect, head.fields), told, head, target(dialect, api))
 
 
 def head_of(dialect: Dialect, **extra: Any) -> Head:
@@ -46,7 +57,7 @@ def ways(dialect: Dialect, way: Way, head: Head | None = None, api: tuple[str, .
 
 
 def sent(step: Step, head: Head) -> Json:
-    asked = json.loads(body(step, head, MODEL, PLACE))
+    asked = json.loads(body(step, head, target(step.spoken)))
     assert asked["model"] == "served"
     assert asked["stream"] is True
     return asked
@@ -150,16 +161,30 @@ def test_what_is_only_replayed(dialect: Dialect, extra: Json, way: Way) -> None:
 )
 def test_what_does_not_matter(dialect: Dialect, extra: Json) -> None:
     """Fields that are there and say nothing about the text."""
+    if dialect is Dialect.MESSAGES and extra.get("tool_choice"):
+        extra = {"tool_choice": {"type": "auto"}}
     assert ways(dialect, Way.PREFILL, head_of(dialect, **extra)) == [Way.PREFILL, Way.REPLAY]
     assert ways(dialect, Way.FLAGS, head_of(dialect, **extra)) == [Way.FLAGS, Way.REPLAY]
 
 
 @pytest.mark.parametrize("dialect", [Dialect.RESPONSES, Dialect.MESSAGES])
-@pytest.mark.parametrize("extra", [{"tools": [{"name": "f"}]}, {"some_knob": 1}])
-def test_flags_need_plain_text(dialect: Dialect, extra: Json) -> None:
-    """What chat would not say in the same words is not translated for this; nor for who does not speak chat."""
-    assert ways(dialect, Way.FLAGS, head_of(dialect, **extra)) == [Way.REPLAY]
+def test_flags_need_what_chat_can_say(dialect: Dialect) -> None:
+    """A request that would lose something in chat is replayed; so it is to who does not speak chat."""
+    hosted = {"type": "web_search_20250305" if dialect is Dialect.MESSAGES else "web_search", "name": "web_search"}
+    assert ways(dialect, Way.FLAGS, head_of(dialect, tools=[hosted])) == [Way.REPLAY]
     assert ways(dialect, Way.FLAGS, api=(dialect,)) == [Way.REPLAY]
+
+
+@pytest.mark.parametrize("dialect", [Dialect.RESPONSES, Dialect.MESSAGES])
+def test_tools_are_no_reason_to_begin_anew(dialect: Dialect) -> None:
+    """Chat has them as well."""
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}}
+    tool = {"name": "f", "input_schema" if dialect is Dialect.MESSAGES else "parameters": schema}
+    head = head_of(dialect, tools=[tool if dialect is Dialect.MESSAGES else {"type": "function", **tool}])
+    step = steps(Way.FLAGS, dialect, EVERY_API, told(dialect), head)[0]
+    asked = sent(step, head)
+    assert asked["tools"][0]["function"]["parameters"] == schema
+    assert asked["messages"][-1] == {"role": "assistant", "content": TEXT}
 
 
 @every
@@ -206,7 +231,7 @@ def test_a_field_that_is_no_utf8_is_left_to_the_target(name: str) -> None:
     fields = {**head_of(Dialect.CHAT).fields, name: msgspec.Raw(b'[{"role":"user\xff"}]')}
     head = structs.replace(head_of(Dialect.CHAT), fields=fields)
     found = steps(Way.PREFILL, Dialect.CHAT, EVERY_API, told(Dialect.CHAT), head)
-    assert found[-1] == Step(Dialect.CHAT, Way.REPLAY)
+    assert found[-1] == Step(Dialect.CHAT, Way.REPLAY, Dialect.CHAT)
 
 
 def test_compat_rules_hold_for_the_rest_too() -> None:
@@ -214,6 +239,5 @@ def test_compat_rules_hold_for_the_rest_too() -> None:
     parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
     head = head_of(Dialect.CHAT, messages=[{"role": "user", "content": parts}])
     step = steps(Way.FLAGS, Dialect.CHAT, EVERY_API, told(Dialect.CHAT), head)[0]
-    model = Model("served", compat={"requiresStringContent": True})
-    asked = json.loads(body(step, head, model, PLACE))
+    asked = json.loads(body(step, head, target(Dialect.CHAT, compat={"requiresStringContent": True})))
     assert asked["messages"] == [{"role": "user", "content": "a\nb"}, {"role": "assistant", "content": TEXT}]

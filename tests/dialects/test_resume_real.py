@@ -13,7 +13,9 @@ from dialects.answers import read
 from pointsman import dialects
 from pointsman.dialects.resume import Joint, Step, body, steps
 from pointsman.dialects.told import Told
+from pointsman.dialects.translation import Translation
 from pointsman.exchange import Head
+from pointsman.failover.choose import Candidate
 from pointsman.names import Dialect, Way
 from pointsman.sse import Frame, Splitter
 from pointsman.table import Model, Provider
@@ -27,7 +29,6 @@ ASKED: dict[Dialect, dict[str, Any]] = {
     Dialect.MESSAGES: {"messages": TURNS, "max_tokens": 64},
     Dialect.RESPONSES: {"input": "Say it.", "max_output_tokens": 64},
 }
-MODEL = Model("tiny")
 PLACE = Provider("llama", "LlamaCpp", "http://127.0.0.1", tuple(Dialect))
 every = pytest.mark.parametrize("dialect", list(Dialect))
 cuts = pytest.mark.parametrize("cut", [1, 2, 5, 9, 18, 19])
@@ -38,6 +39,10 @@ def llama() -> Iterator[LlamaServer]:
     """One server for the module."""
     with LlamaServer() as server:
         yield server
+
+
+def target(dialect: Dialect) -> Candidate:
+    return Candidate(PLACE, Model("tiny"), dialect=dialect)
 
 
 def ask(server: LlamaServer, dialect: Dialect, content: bytes) -> list[Frame]:
@@ -87,14 +92,14 @@ def joined(dialect: Dialect, told: Told, step: Step, stream: list[Frame]) -> byt
 def test_the_answer_is_whole(llama: LlamaServer, dialect: Dialect, cut: int, way: Way) -> None:
     """Wherever it is cut, and however it is taken up: the whole text once, its own ids, and the tokens of all of it."""
     head = head_of(dialect)
-    first = ask(llama, dialect, body(Step(dialect, Way.REPLAY), head, MODEL, PLACE))
+    first = ask(llama, dialect, body(Step(dialect, Way.REPLAY, dialect), head, target(dialect)))
     whole = read(dialect, b"".join(frame.raw for frame in first))
     sent = cut_after(dialect, first, cut)
     told = Told(dialects.ALL[dialect])
     for frame in sent:
         told.add(frame.raw)
-    step, *_ = steps(way, dialect, tuple(Dialect), told, head)
-    again = ask(llama, step.dialect, body(step, head, MODEL, PLACE))
+    step, *_ = steps(way, Translation(dialect, head.fields), told, head, target(dialect))
+    again = ask(llama, step.spoken, body(step, head, target(dialect)))
     answer = read(dialect, b"".join(frame.raw for frame in sent) + joined(dialect, told, step, again))
     assert (answer.text, answer.stop, answer.ids) == (TEXT, whole.stop, whole.ids)
     assert answer.usage is not None
@@ -110,9 +115,10 @@ def test_what_is_asked_of_it() -> None:
     told = Told(dialects.ALL[Dialect.CHAT])
     for piece in TEXT.split(" ")[:6]:
         told.add(sent % f"{piece} ".encode())
-    step, again = steps(Way.PREFILL, Dialect.CHAT, tuple(Dialect), told, head_of(Dialect.CHAT))
-    asked = msgspec.json.decode(body(step, head_of(Dialect.CHAT), MODEL, PLACE))
+    head, place = head_of(Dialect.CHAT), target(Dialect.CHAT)
+    step, again = steps(Way.PREFILL, Translation(Dialect.CHAT, head.fields), told, head, place)
+    asked = msgspec.json.decode(body(step, head, place))
     turn = {"role": "assistant", "content": "Hello from the tiny test model:"}
     assert asked["messages"] == [*TURNS, turn]
     assert (asked["max_tokens"], asked["model"]) == (64 - 6, "tiny")
-    assert again == Step(Dialect.CHAT, Way.REPLAY)
+    assert again == Step(Dialect.CHAT, Way.REPLAY, Dialect.CHAT)

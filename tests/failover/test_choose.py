@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pointsman.exchange import (
     AUDIO,
+    CALLED,
     FILE,
     IMAGE,
     JSON_SCHEMA,
@@ -108,7 +109,8 @@ def test_nothing_outside_the_fence_is_ever_in_the_order(
         assert allowed(candidate.provider, fence)
         assert own is None or allowed(candidate.provider, own)
         assert not candidate.provider.suspended
-        assert "openai-completions" in candidate.provider.api
+        assert candidate.dialect in candidate.provider.api
+        assert candidate.translated == ("openai-completions" not in candidate.provider.api)
     assert sorted(names(found.candidates)) == sorted(names(chain.candidates))
     assert len(chain.candidates) + len(chain.passed) == len(providers)
     assert bool(found.candidates) == (found.limit > 0)
@@ -175,7 +177,7 @@ def test_nothing_outside_the_fence_is_sent_a_byte(  # noqa: PLR0917
             assert allowed(place, each)
             if each.regions and place.type == "OpenRouter":
                 assert model.compat == PINNED
-                assert dialect is not Dialect.MESSAGES
+                assert candidate.dialect is not Dialect.MESSAGES
 
 
 @pytest.mark.parametrize(
@@ -220,6 +222,23 @@ def test_a_route_may_require_capabilities(model: dict[str, object], native: bool
     assert [passed.reason for passed in chain.passed] == ([reason] if reason else [])
 
 
+@pytest.mark.parametrize(
+    ("needs", "reasons", "reads"),
+    [(0, [], False), (TOOLS, [], True), (TOOLS | PARALLEL_TOOLS, [], True), (TOOLS | CALLED, ["tools"], False),
+     (TOOLS | JSON_SCHEMA, ["json-schema"], False)],
+)  # fmt: skip
+def test_a_route_may_drop_tools(needs: int, reasons: list[str], reads: bool) -> None:
+    """A model that takes none is asked without them, unless some were called: then its turns are looked at for that."""
+    lacks = {"supportsTools": False, "supportsJsonSchemaResponseFormat": False}
+    one = provider("p", models=(Model(id="m", compat=lacks),))
+    way = msgspec.structs.replace(route([one]), policy=Policy(drop_tools=True))
+    chain = survey(way, table([one]), Need(Dialect.CHAT, needs))
+    assert [passed.reason for passed in chain.passed] == reasons
+    assert minds_media(chain) is reads
+    strict = survey(route([one]), table([one]), Need(Dialect.CHAT, TOOLS))
+    assert [passed.reason for passed in strict.passed] == ["tools"]
+
+
 @pytest.mark.parametrize(("on_fallback", "blocked"), [("Skip", ["a", "c"]), ("Warn", ["a"]), ("Ignore", ["a"])])
 def test_small_windows_are_blocked(on_fallback: str, blocked: list[str]) -> None:
     """The primary always, fallbacks as the policy says; what is not known is not small."""
@@ -254,7 +273,7 @@ def test_reasons_are_told() -> None:
     """Each target that is passed over has its reason, the fence before all others."""
     providers = [
         provider("out", location="External", suspended=True), provider("skipped"), provider("off", suspended=True),
-        provider("mute", api=("anthropic-messages",)), provider("keyless", credential="k"),
+        provider("mute", api=("telepathy",)), provider("keyless", credential="k"),
         provider("toolless", models=(Model(id="m", compat={"supportsTools": False}),)), provider("good"),
     ]  # fmt: skip
     way = route(providers, Fence(locations=("OnPremises",)), {"skipped": "context too small"})
@@ -264,7 +283,7 @@ def test_reasons_are_told() -> None:
         "toolless": "tools",
     }  # fmt: skip
     assert chain.passed[1].message == "context too small"
-    assert chain.passed[3].message == "speaks anthropic-messages, not openai-completions"
+    assert chain.passed[3].message == "speaks telepathy, which this release does not"
     assert names(chain.candidates) == ["good"]
 
 

@@ -179,19 +179,45 @@ def test_timeouts_go_to_the_routes() -> None:
 def test_what_is_left_out_is_named() -> None:
     """Every key without a counterpart gets a line with its path."""
     provider = PROVIDER | {"bogus": 1, "localService": {"command": "x"}}
-    model = {"id": "m", "name": "M", "contextTokens": 5, "compat": {"strictMessageKeys": True, "supportsTools": False}}
+    model = {"id": "m", "name": "M", "contextTokens": 5, "compat": {"odd": True, "supportsTools": False}}
     imported = load(config(provider | {"models": [model]}, channels={}, agents={"defaults": {"workspace": "x"}}))
     said = "\n".join(imported.warnings)
     for path in (
         "models.providers.box.bogus",
         "models.providers.box.localService",
         "models.providers.box.models[0].contextTokens",
-        "models.providers.box.models[0].compat.strictMessageKeys",
+        "models.providers.box.models[0].compat.odd",
         "agents.defaults.workspace",
         "channels",
     ):
         assert f"openclaw.json: {path}: " in said
     assert spec(imported, "ModelProvider", "box")["models"][0]["compat"] == {"supportsTools": False}
+
+
+def test_every_compat_key_is_taken_over() -> None:
+    """As it is written, but for the one that cannot be followed, which is named with what to do."""
+    compat = {
+        "supportsStore": False, "requiresStringContent": True, "strictMessageKeys": True, "codeMode": "capable",
+        "thinkingFormat": "qwen-chat-template", "maxTokensField": "max_tokens", "supportedReasoningEfforts": ["low"],
+        "reasoningEffortMap": {"off": "low"}, "vercelGatewayRouting": {"only": ["a"]}, "toolSchemaProfile": "llamacpp",
+    }  # fmt: skip
+    model = {"id": "m", "name": "M", "compat": compat | {"toolCallArgumentsEncoding": "html-entities"}}
+    imported = load(config(PROVIDER | {"models": [model]}))
+    assert spec(imported, "ModelProvider", "box")["models"][0]["compat"] == compat
+    (said,) = [each for each in imported.warnings if "compat" in each]
+    assert "models[0].compat.toolCallArgumentsEncoding: is left out: state it in the client's own" in said
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("supportsTools", "no"), ("thinkingFormat", "Qwen"), ("supportedReasoningEfforts", "low"),
+     ("openRouterRouting", {"only": []})],
+)  # fmt: skip
+def test_a_compat_key_of_another_kind_is_refused(key: str, value: Any) -> None:
+    """OpenClaw would refuse the whole file."""
+    model = {"id": "m", "name": "M", "compat": {key: value}}
+    with pytest.raises(OpenClawError, match=rf"models\[0\].compat.{key}: "):
+        load(config(PROVIDER | {"models": [model]}))
 
 
 def test_a_guessed_location_is_told() -> None:

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,6 +34,12 @@ HOSTED = Provider(
     models=(Model(id="c", context_window=200000, input=("text", "image"), reasoning=True, cost={"input": 3.0}),),
 )
 VLLM = Provider(name="qwen", type="VLLM", base_url="http://q:8000", api=("openai-completions", "openai-responses"))
+FOLLOWED = {
+    "codeMode": "preferred", "visibleReasoningDetailTypes": ["response.text"], "supportsTools": False,
+    "supportsReasoningEffort": True, "sendSessionIdHeader": False, "supportsTemperature": False,
+}  # fmt: skip
+SHAPED = {"requiresStringContent": True, "thinkingFormat": "qwen", "supportsStore": False, "strictMessageKeys": True}
+STATED = msgspec.structs.replace(VLLM, name="followed", models=(Model(id="m", compat=FOLLOWED),))
 LOCAL_TARGET, HOSTED_TARGET, VLLM_TARGET = (
     Target(provider="lmstudio", model="m"),
     Target(provider="anthropic", model="c"),
@@ -44,7 +51,7 @@ ASSISTANT = Route(
 
 
 def table(*routes: Route, mode: str = "Merge") -> RoutingTable:
-    return RoutingTable(providers=(HOSTED, LOCAL, VLLM), routes=routes, mode=mode)
+    return RoutingTable(providers=(HOSTED, LOCAL, VLLM, STATED), routes=routes, mode=mode)
 
 
 def test_a_route_is_offered_in_the_dialects_that_reach_its_chain() -> None:
@@ -69,6 +76,35 @@ def test_what_the_whole_chain_can_do_is_what_is_said() -> None:
         "maxTokens": 8192,
         "compat": {"supportsUsageInStreaming": True},
     }
+
+
+def compat_of(*stated: dict[str, Any]) -> dict[str, Any]:
+    """What OpenClaw is told of a chain whose models state this, beside the usage."""
+    names = [f"p{i}" for i in range(len(stated))]
+    providers = tuple(
+        msgspec.structs.replace(VLLM, name=name, api=("openai-completions",), models=(Model(id="m", compat=each),))
+        for name, each in zip(names, stated, strict=True)
+    )
+    targets = tuple(Target(provider=name, model="m") for name in names)
+    routes = (Route(name="r", model_name="r", targets=targets),)
+    [entry] = write(RoutingTable(providers=providers, routes=routes), URL)["models"]["providers"]["pointsman"]["models"]
+    assert entry["compat"].pop("supportsUsageInStreaming") is True
+    return dict(entry["compat"])
+
+
+def test_what_a_client_can_follow_is_passed_on() -> None:
+    """Where all of the chain state it alike; what the gateway sees to is not the client's to know."""
+    assert compat_of(FOLLOWED | SHAPED, FOLLOWED) == FOLLOWED
+    assert compat_of(FOLLOWED, FOLLOWED | {"codeMode": "capable", "supportsTools": True}) == {
+        key: stated for key, stated in FOLLOWED.items() if key not in {"codeMode", "supportsTools"}
+    }
+    assert compat_of(FOLLOWED, {}) == compat_of({}, FOLLOWED) == {}
+
+
+def test_a_server_remembers_for_itself_alone() -> None:
+    """`supportsResponsesContinuation`: no other could go on with what it remembers."""
+    assert compat_of({"supportsResponsesContinuation": True}) == {"supportsResponsesContinuation": True}
+    assert compat_of(*[{"supportsResponsesContinuation": True}] * 2) == {}
 
 
 def test_a_target_that_must_not_be_tried_does_not_count() -> None:
@@ -169,8 +205,9 @@ def _openclaw() -> tuple[str, str]:
         (ASSISTANT,),
         (ASSISTANT, Route(name="default", model_name="a/b/c", aliases=("default",), targets=(VLLM_TARGET,))),
         (),
+        (Route(name="f", model_name="f", targets=(Target(provider="followed", model="m"),)),),
     ],
-    ids=["one", "several", "none"],
+    ids=["one", "several", "none", "compat"],
 )
 def test_openclaw_accepts_it(routes: tuple[Route, ...], tmp_path: Path) -> None:
     """Judged by OpenClaw itself, whose schema refuses unknown keys."""

@@ -184,6 +184,14 @@ def test_a_target_bears_the_reason_why_it_must_not_be_tried(p: Any, fields: dict
     assert target.skip == skip
 
 
+def test_how_long_models_stay_loaded() -> None:
+    """Seconds; -1 is for good, as Ollama says it; 0: nothing is asked for."""
+    stated = {"a": {"keepLoaded": "1h30m"}, "b": {"keepLoaded": "Forever"}, "c": {}}
+    ollama = {"type": "Ollama", "endpoint": {"baseUrl": "http://h"}}
+    places = [provider(name, ollama | more) for name, more in stated.items()]
+    assert [each.keep_alive for each in render(world(places)).providers] == [5400.0, -1.0, 0.0]
+
+
 def test_targets_of_providers_that_are_not_in_the_table_are_dropped() -> None:
     """Missing, refused, being deleted: the table could not be loaded with them; the status names them."""
     refused = endpoint("refused", models=[{"id": "m", "compat": {"other": 1}}])

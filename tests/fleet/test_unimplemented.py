@@ -12,6 +12,7 @@ from pointsman import table
 from pointsman.api.provider import ModelProviderSpec
 from pointsman.api.route import ModelRouteSpec
 from pointsman.api.schema import structural
+from pointsman.dialects import compat_keys
 from pointsman.fleet import unimplemented
 from pointsman.fleet.plan import plan_provider, plan_route
 from pointsman.fleet.render import credentials, render
@@ -40,7 +41,13 @@ SECURED: Json = {
 DEPLOY: Json = {"type": "VLLM", "deploy": {"model": {"source": "hf://a/b", "tokenSecretRef": {"name": "s"}}}}
 MODELS: Json = ENDPOINT | {"models": [{"id": "m", "cost": {"input": 1}}]}
 # The spec to start from, for the longest beginning of a path; and a value for each path that changes something.
-BASES = {"": ENDPOINT, "endpoint.credentials": SECURED, "deploy": DEPLOY, "models": MODELS}
+BASES = {
+    "": ENDPOINT,
+    "keepLoaded": ENDPOINT | {"type": "Ollama"},
+    "endpoint.credentials": SECURED,
+    "deploy": DEPLOY,
+    "models": MODELS,
+}
 VALUES: Json = {
     "type": "Anthropic",
     "suspend": True,
@@ -108,9 +115,16 @@ VALUES: Json = {
     "deploy.networkPolicy": {"mode": "None"},
     "deploy.podTemplate": {"spec": {}},
     "deploy.model.adapters": [{"name": "a", "source": "hf://a/b"}],
+    "keepLoaded": "1h",
     "limits.maxConcurrentRequests": 1,
     "limits.requestsPerMinute": 1,
     "limits.tokensPerMinute": 1,
+}
+# Values of which others would do, or that are no fields of the schema.
+REFUSED: Json = {
+    "deploy.model.source": "s3://b/k",
+    "models[].compat{}": 1,
+    "models[].compat.toolCallArgumentsEncoding": "html-entities",
 }
 ROUTE: Json = {
     "modelName": "m",
@@ -139,6 +153,7 @@ ROUTE_VALUES: Json = {
     "policy.returnToPrimary.afterHealthy": "1m",
     "policy.hedging.after": "3s",
     "policy.midStream": "Fail",
+    "policy.dropTools": True,
 }
 
 
@@ -209,14 +224,14 @@ def test_the_walk_sees_every_field() -> None:
 @pytest.mark.parametrize("gap", unimplemented.PROVIDER, ids=lambda gap: gap.path)
 def test_each_gap_of_a_provider_is_refused_and_named(gap: unimplemented.Gap) -> None:
     """Accepted=False, NotImplemented, the path, what to do; and the provider is not in the table."""
-    value = {"models[].compat": {"x": 1}, "deploy.model.source": "s3://b/k"}.get(gap.path, VALUES.get(gap.path))
-    seen = world([provider("p", put(base(gap.path), gap.path, value))], secrets=SECRETS)
+    path, value = gap.path.replace("{}", ".x"), REFUSED.get(gap.path, VALUES.get(gap.path))
+    seen = world([provider("p", put(base(path), path, value))], secrets=SECRETS)
     plan = plan_provider(seen, "p", NOW)
     assert plan.status is not None
     assert condition(plan.status["conditions"], "Accepted") == ("False", "NotImplemented")
     assert condition(plan.status["conditions"], "Ready") == ("False", "NotImplemented")
     message = plan.status["conditions"][0]["message"]
-    assert f"spec.{gap.path.replace('[]', '[0]')} " in message
+    assert f"spec.{path.replace('[]', '[0]')} " in message
     assert gap.mend in message
     assert not plan.objects
     assert not render(seen).providers
@@ -228,5 +243,5 @@ def test_values_that_work_already_are_accepted() -> None:
     assert not unimplemented.refusals(ModelProviderSpec.model_validate(spec))
     for mode in ("Resume", "Fail"):
         assert not unimplemented.refusals(ModelRouteSpec.model_validate(put(ROUTE, "policy.midStream", mode)))
-    compat = dict.fromkeys(unimplemented.COMPAT, True)
+    compat = dict.fromkeys(compat_keys.ALL, True)
     assert not unimplemented.refusals(ModelProviderSpec.model_validate(put(MODELS, "models[].compat", compat)))

@@ -29,6 +29,11 @@ def in_model(**fields: Any) -> list[str]:
     return list(validity.provider(ModelProviderSpec.model_validate(spec)))
 
 
+def of_type(kind: str, **fields: Any) -> list[str]:
+    spec = {"type": kind, "endpoint": {"baseUrl": "http://h/v1"}} | fields
+    return list(validity.provider(ModelProviderSpec.model_validate(spec)))
+
+
 def in_route(**fields: Any) -> list[str]:
     spec = {"modelName": "x", "primary": {"provider": "p", "model": "m"}} | fields
     return list(validity.route(ModelRouteSpec.model_validate(spec)))
@@ -74,7 +79,13 @@ def test_headers_that_would_break_a_request_or_hold_a_secret_are_refused(headers
         (in_deploy(model={"source": "ftp://o/m"}), "spec.deploy.model.source: "),
         (in_deploy(engine={"extraArgs": ["--port=1"]}), "spec.deploy.engine.extraArgs: "),
         (in_model(compat={"supportsTools": "no"}), "spec.models[0].compat.supportsTools: "),
+        (in_model(compat={"thinkingFormat": "Qwen"}), "spec.models[0].compat.thinkingFormat: "),
+        (in_model(compat={"reasoningEffortMap": ["low"]}), "spec.models[0].compat.reasoningEffortMap: "),
+        (in_model(compat={"vercelGatewayRouting": {"zdr": True}}), "spec.models[0].compat.vercelGatewayRouting: "),
         (in_model(cost={"input": float("inf")}), "spec.models[0].cost: "),
+        (of_type("VLLM", keepLoaded="1h"), "spec.keepLoaded: needs type Ollama or LMStudio, not VLLM"),
+        (of_type("Ollama", keepLoaded="0s"), "spec.keepLoaded: "),
+        (of_type("Ollama", keepLoaded="200h"), "spec.keepLoaded: "),
         (in_route(fallbacks=[{"provider": "p", "model": "m"}]), "spec.fallbacks: p/m "),
         (in_route(aliases=["x"]), "spec.aliases: 'x' "),
         (in_route(policy={"timeouts": {"connect": "0s"}}), "spec.policy.timeouts.connect: "),
@@ -92,6 +103,7 @@ def test_a_contradiction_is_named_once_by_its_path(found: list[str], path: str) 
 
 def test_sound_specs_pass() -> None:
     """With every part there is."""
+    assert of_type("Ollama", keepLoaded="Forever") == of_type("LMStudio", keepLoaded="1h30m") == []
     policy: Json = {
         "timeouts": {"connect": "2s"},
         "circuitBreaker": {"openDuration": "5s"},

@@ -126,8 +126,8 @@ async def test_it_is_refused_as_a_request_would_be(start: Start, upstream: FakeU
     assert (await local.send("POST", COUNT, b"[]", {})).status == 400
     wrong = await local.get(COUNT)
     assert (wrong.status, wrong.fields["allow"]) == (405, "POST, OPTIONS")
-    chat = await start(chain(replace(far, api=("openai-completions",))))
-    assert (await ask(chat)).json["error"]["type"] == "invalid_request_error"
+    mute = await start(chain(replace(far, api=("telepathy",))))
+    assert (await ask(mute)).json["error"]["type"] == "invalid_request_error"
     assert not upstream.seen
 
 

@@ -313,15 +313,15 @@ async def test_a_header_cannot_widen_the_fence(start: Start, upstream: FakeUpstr
     assert (wider.status, wrong.status, upstream.opened) == (403, 400, 0)
 
 
-async def test_another_dialect_is_passed_over(start: Start, upstream: FakeUpstream) -> None:
-    """Until there is translation, a target that does not speak the client's dialect is passed over, with the reason."""
-    chat = provider("chat", upstream, api=("openai-completions",))
-    gateway = await start(chain(chat, provider("all", upstream)))
+async def test_a_dialect_that_nobody_knows_is_passed_over(start: Start, upstream: FakeUpstream) -> None:
+    """A newer table may name one: its target is passed over, with the reason."""
+    newer = provider("newer", upstream, api=("telepathy",))
+    gateway = await start(chain(newer, provider("all", upstream)))
     reply = await gateway.ask("messages")
-    assert reply.decision == "assistant; answered=all/ok; attempts=1; passed=chat/ok:dialect"
-    alone = await gateway.ask("messages", model="chat/ok")
+    assert reply.decision == "assistant; answered=all/ok; attempts=1; passed=newer/ok:dialect"
+    alone = await gateway.ask("messages", model="newer/ok")
     assert (alone.status, alone.json["error"]["code"]) == (400, "no_candidate")
-    assert "speaks openai-completions, not anthropic-messages" in alone.json["error"]["message"]
+    assert "speaks telepathy" in alone.json["error"]["message"]
 
 
 async def test_a_dying_primary_under_parallel_streams(

@@ -1,4 +1,6 @@
-"""Ollama: installed models, and the window of loaded ones alone."""
+"""Ollama: installed models, the window of loaded ones alone, and how long they stay loaded."""
+
+import json
 
 from pointsman.served import Answer, Finding, ServedModel
 from pointsman.vendors import ollama
@@ -22,3 +24,10 @@ def test_without_api_ps_nothing_is_known_of_loading() -> None:
     assert found.ok
     assert [model.loaded for model in found.models] == [None, None]
     assert found.credentials_valid is None  # there are no keys
+
+
+def test_a_model_is_kept_without_being_asked_anything() -> None:
+    """On Ollama's own API, in whole seconds; -1 is for good."""
+    assert ollama.KEEP == "/api/generate"
+    assert json.loads(ollama.keep("a:latest", 90.0)) == {"model": "a:latest", "keep_alive": 90}
+    assert json.loads(ollama.keep("a:latest", -1.0)) == {"model": "a:latest", "keep_alive": -1}

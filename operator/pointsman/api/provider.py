@@ -123,9 +123,22 @@ class Limits(Model):
     tokens_per_minute: Limit = None
 
 
+KeepLoaded = Annotated[
+    str | None,
+    Field(
+        max_length=32,
+        pattern=r"^(Forever|([0-9]+(\.[0-9]+)?(ms|s|m|h))+)$",
+        description="How long a model stays in the server's memory after its last request: 30m, 24h, Forever",
+    ),
+]
+
 _RULES = cel(
     ("has(self.endpoint) != has(self.deploy)", "exactly one of endpoint and deploy must be set"),
     ("!has(self.deploy) || self.type == 'VLLM'", "deploy needs type VLLM"),
+    (
+        "!has(self.keepLoaded) || self.type in ['Ollama', 'LMStudio']",
+        "keepLoaded needs type Ollama or LMStudio: the others hold their models as long as they run",
+    ),
 )
 
 
@@ -149,6 +162,7 @@ class ModelProviderSpec(Model):
     data_policy: DataPolicy | None = None
     probe: Probe | None = None
     limits: Limits | None = None
+    keep_loaded: KeepLoaded = None
     suspend: bool = False
 
 

@@ -91,6 +91,9 @@ class Policy(Model):
     return_to_primary: ReturnToPrimary | None = None
     hedging: Hedging | None = None
     mid_stream: Literal["Resume", "Fail"] | None = None
+    drop_tools: Annotated[
+        bool | None, Field(description="Requests with tools also go to models that take none, without the tools")
+    ] = None
 
 
 _RULES = cel(

@@ -62,6 +62,9 @@ def _primary_repeats(spec: Value) -> bool:
 TWINS: Final[dict[str, Callable[[Value], bool]]] = {
     "has(self.endpoint) != has(self.deploy)": lambda self: ("endpoint" in self) != ("deploy" in self),
     "!has(self.deploy) || self.type == 'VLLM'": lambda self: "deploy" not in self or self["type"] == "VLLM",
+    "!has(self.keepLoaded) || self.type in ['Ollama', 'LMStudio']": lambda self: (
+        "keepLoaded" not in self or self["type"] in {"Ollama", "LMStudio"}
+    ),
     (
         "isURL(self) && "
         "self.matches('^[hH][tT][tT][pP][sS]?://([a-zA-Z0-9._-]+|[[][0-9a-fA-F:.]+[]])(:[0-9]+)?([/?#].*)?$')"

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Raw
 
-from pointsman.dialects import openrouter
+from pointsman.dialects import compat, openrouter
 from pointsman.exchange import BadRequestError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pointsman.dialects.compat import Draft
     from pointsman.table import Model, Provider
 
 Fields = dict[str, Raw]
@@ -80,24 +83,67 @@ def filled(fields: Fields, name: str) -> bool:
     return raw is not None and bytes(raw) not in _EMPTY
 
 
+class Rules(NamedTuple):
+    """What a dialect's requests lose or change on their way to a target.
+
+    `foreign` fields are only the vendor's own, `reasoning` are those of them that tell how to reason; `clean` takes
+    out what is deeper inside. None of these holds for the vendor itself. `shape` follows what a model's `compat`
+    states, whoever serves it. `lasts`: whether LM Studio is documented to take a `ttl` there.
+    """
+
+    foreign: frozenset[str]
+    reasoning: frozenset[str]
+    shape: Callable[[Draft], None] | None = None
+    clean: Callable[[Draft], None] | None = None
+    lasts: bool = False
+
+
+def fit(fields: Fields, model: Model, provider: Provider, rules: Rules) -> tuple[bytes, tuple[str, ...]]:
+    """The request for a target: its name for the model, every other value as received; and what it leaves out, sorted.
+
+    Unless the target is the vendor itself, foreign fields are left out, and those on reasoning too if the model is not
+    known to reason. Only what asked for something is named: `store: false` does not.
+    """
+    renamed: dict[str, Any] = {**fields, "model": model.id}
+    clean = None if provider.native else rules.clean
+    dropped = [] if provider.native else _leave_out(renamed, model, provider, rules)
+    if model.compat or clean is not None:
+        draft = compat.Draft(renamed, model)
+        if clean is not None:
+            clean(draft)
+        if model.compat:
+            _shape(draft, rules)
+        dropped += draft.dropped
+    if provider.keep_alive and rules.lasts:
+        compat.prolong(renamed, provider)
+    return _ENCODE(renamed), tuple(sorted(set(dropped))) if dropped else ()
+
+
+def _shape(draft: Draft, rules: Rules) -> None:
+    for name in compat.refused(draft.model):
+        draft.drop(name)
+    if rules.shape is not None:
+        rules.shape(draft)
+
+
 def write(
     fields: Fields, model: Model, provider: Provider, foreign: frozenset[str], reasoning: frozenset[str]
 ) -> tuple[bytes, tuple[str, ...]]:
-    """The request for a target: its name for the model, every other value as received; and what it leaves out, sorted.
+    """The same without what `compat` states."""
+    return fit(fields, model, provider, Rules(foreign, reasoning))
 
-    Unless the target is the vendor itself, `foreign` fields are left out, and `reasoning` ones (they are among the
-    foreign) too if the model is not known to reason. Only what asked for something is named: `store: false` does not.
-    """
-    renamed: dict[str, Any] = {**fields, "model": model.id}
-    if provider.native:
-        return _ENCODE(renamed), ()
-    unwanted = foreign.intersection(renamed)
+
+def _leave_out(renamed: dict[str, Any], model: Model, provider: Provider, rules: Rules) -> list[str]:
+    """Take out what only the vendor itself understands, in place; the names of what asked for something."""
+    unwanted = rules.foreign.intersection(renamed)
     if unwanted and reasons(model):
-        unwanted -= reasoning
-    dropped = [name for name in unwanted if bytes(renamed.pop(name)) not in _EMPTY]
+        unwanted -= rules.reasoning
+    if unwanted and model.compat:
+        unwanted -= compat.kept(model)
+    dropped = [name for name in unwanted if compat.asks(renamed.pop(name))]
     if openrouter.pins(model, provider):
         dropped += openrouter.pin(renamed, model, provider)
-    return _ENCODE(renamed), tuple(sorted(dropped)) if dropped else ()
+    return dropped
 
 
 def reasons(model: Model) -> bool:

@@ -57,6 +57,8 @@ _PERIODIC: Final = re.compile(
     r"|(?:organi[sz]ation|workspace).{0,40}spend(?:ing)? limit"
 )
 """A limit that ends by itself, however it is paid for."""
+_IN_FLIGHT: Final = "openrouter_in_flight_budget"
+"""OpenRouter's 402 for a budget that requests in work take up: it is free again when they have ended."""
 _RATE: Final = ("rate limit", "rate_limit", "too many requests", "请求过于频繁")
 _OVERLOADED: Final = ("overloaded_error", "engine_overloaded", "server overloaded", "服务过载")
 _LOADING: Final = re.compile(
@@ -69,6 +71,11 @@ _IMAGE: Final = re.compile(
     r"|(?:exceed|too large|too many|larger than).{0,40}\bimages?\b"
 )
 _TOO_LARGE: Final = "request_too_large"
+_SEAL: Final = re.compile(
+    r"(?:invalid|expired|missing)\W{1,3}(?:signature|data)\W.{0,80}thinking|thinking.{0,80}signature"
+    r"|thinking\b.{0,120}cannot be modified|thinking blocks?\b.{0,120}(?:bound|tied|different (?:model|conversation))"
+)
+"""Anthropic's: "messages.1.content.0: Invalid `signature` in `thinking` block", and of thinking that was changed."""
 _NUMBER: Final = r"(\d{1,3}(?:[,_]\d{3})+|\d{1,9})(?!\d)"
 _LABEL: Final = "context (?:length|window|size|limit)|model length|prompt length|max_model_len|num_ctx"
 _WINDOWS: Final = tuple(
@@ -129,6 +136,8 @@ def read_error(status: int, body: bytes, retry_after: float = 0.0) -> Failure:
         kind = FailureKind.INVALID_RESPONSE if status < 500 and status not in {401, 403, 429} else _by_status(status)
         return Failure(kind, "an HTML page instead of JSON", status, retry_after)
     message, code = _texts(document, body)
+    if status < 300:
+        status = _told_status(document) or status
     if not body.strip() and 400 <= status < 500 and status not in _STATUSES:
         return Failure(FailureKind.INVALID_RESPONSE, f"status {status} without a word", status, retry_after)
     kind = classify(status, message, code)
@@ -139,11 +148,15 @@ def read_error(status: int, body: bytes, retry_after: float = 0.0) -> Failure:
 def read_stream_error(error: Any) -> Failure:
     """The same for an error inside a stream: the value of the event's `error`, an object or a text."""
     message, code = _texts({"error": error}, b"")
-    number = error.get("code") if isinstance(error, dict) else None
-    status = number if isinstance(number, int) and 400 <= number < 600 else 0
+    status = _told_status({"error": error})
     kind = classify(status, message, code)
     window = _read_window({"error": error}, message) if kind is FailureKind.CONTEXT_LENGTH_EXCEEDED else 0
     return Failure(kind, message[:MESSAGE_LIMIT] or "an error without a message", status, window=window)
+
+
+def seal_refused(message: str) -> bool:
+    """Whether a target refuses what was thought in earlier turns: a signature that it did not give, or not for this."""
+    return bool(_SEAL.search(message[:_SEARCHED].lower()))
 
 
 def read_reason(reason: Any) -> Failure | None:
@@ -202,6 +215,8 @@ def _by_text(status: int, text: str) -> FailureKind | None:
 def _by_account(status: int, text: str) -> FailureKind | None:
     if status != 402 and any(phrase in text for phrase in _KEY):
         return FailureKind.AUTHENTICATION
+    if _IN_FLIGHT in text:
+        return FailureKind.RATE_LIMITED
     if status in {402, 429} and _PERIODIC.search(text[:_SEARCHED]) and "insufficient_quota" not in text:
         return FailureKind.RATE_LIMITED
     if any(phrase in text for phrase in _BILLING):
@@ -269,5 +284,23 @@ def _texts(document: Any, body: bytes) -> tuple[str, str]:
     if isinstance(error, dict):
         message = error.get("message") or error.get("detail") or ""
         code = " ".join(str(error[name]) for name in ("type", "code") if error.get(name))
-        return (message if isinstance(message, str) else str(message)), code
+        told, cause = _relayed(error.get("metadata"))
+        return (message if isinstance(message, str) else str(message)) + told, f"{code} {cause}".strip()
     return str(error), ""
+
+
+def _relayed(metadata: Any) -> tuple[str, str]:
+    """What OpenRouter adds to an error: whose it is and what they said, for people; and which limit was hit."""
+    if not isinstance(metadata, dict):
+        return "", ""
+    raw, host, limit = (metadata.get(name) for name in ("raw", "provider_name", "limit_source"))
+    said = raw if isinstance(raw, str) else msgspec.json.encode(raw).decode() if raw else ""
+    told = f": {said}" if said else ""
+    return (f"{told} ({host})" if isinstance(host, str) and host else told), limit if isinstance(limit, str) else ""
+
+
+def _told_status(document: Any) -> int:
+    """The status that stands in an error itself, as OpenRouter's does once an answer has begun; 0: none does."""
+    error = document.get("error") if isinstance(document, dict) else None
+    number = error.get("code") if isinstance(error, dict) else None
+    return number if isinstance(number, int) and 400 <= number < 600 else 0

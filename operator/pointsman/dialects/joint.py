@@ -11,8 +11,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pointsman import dialects
-from pointsman.dialects import rest_chat, rest_messages, rest_responses
+from pointsman.dialects.chat import rest as rest_chat
+from pointsman.dialects.messages import rest as rest_messages
 from pointsman.dialects.replay import DIVERGED, Replay
+from pointsman.dialects.responses import rest as rest_responses
 from pointsman.dialects.rest import STOP, Answer, Heard, carried
 from pointsman.dialects.seam import Seam
 from pointsman.dialects.told import Json, decode, unreadable

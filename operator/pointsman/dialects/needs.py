@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import Raw
 
-from pointsman.exchange import AUDIO, FILE, IMAGE, JSON_SCHEMA, PARALLEL_TOOLS, REASONING, TOOLS
+from pointsman.exchange import AUDIO, CALLED, FILE, IMAGE, JSON_SCHEMA, PARALLEL_TOOLS, REASONING, TOOLS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     Fields = Mapping[str, Raw]
 
 _EMPTY: Final = frozenset({b"null", b"[]", b"{}", b'""', b"false"})
+_UNCALLED: Final = frozenset({b"", b"null", b"[]"})
 _TRUE: Final = Raw(b"true")
 _MEDIA: Final = {
     "image_url": IMAGE, "input_image": IMAGE, "image": IMAGE,
     "input_audio": AUDIO, "audio_url": AUDIO, "audio": AUDIO,
     "file": FILE, "input_file": FILE, "document": FILE,
+    "tool_use": CALLED, "tool_result": CALLED, "function_call": CALLED, "function_call_output": CALLED,
+    "custom_tool_call": CALLED, "custom_tool_call_output": CALLED,
 }  # fmt: skip
 
 
@@ -51,6 +54,8 @@ class _Part(msgspec.Struct):
 
 class _Turn(msgspec.Struct):
     type: str = ""
+    role: str | None = None
+    tool_calls: Raw = Raw(b"")  # chat's
     content: str | list[_Part] | None = None
     output: Raw = Raw(b"")  # of a function called before
 
@@ -98,17 +103,21 @@ def messages(fields: Fields) -> int:
 
 
 def media(fields: Fields) -> int:
-    """IMAGE, AUDIO and FILE of the turns of any dialect: parts of these types, not texts that speak of them."""
+    """IMAGE, AUDIO, FILE and CALLED of the turns of any dialect: parts of these types, not texts that speak of them."""
     needs = 0
     for name in ("messages", "input"):
         raw = fields.get(name)
         if raw is not None:
             for turn in _turns(raw):
-                needs |= _MEDIA.get(turn.type, 0)
+                needs |= _MEDIA.get(turn.type, 0) | (CALLED if _calls(turn) else 0)
                 if isinstance(turn.content, list):
                     needs |= _parts(turn.content)
                 needs |= _parts(_inner(turn.output))
     return needs
+
+
+def _calls(turn: _Turn) -> bool:
+    return turn.role in {"tool", "function"} or bytes(turn.tool_calls) not in _UNCALLED
 
 
 def _parts(parts: list[_Part]) -> int:

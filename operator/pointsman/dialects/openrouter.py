@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
+from pointsman.dialects import compat
 from pointsman.names import Location, ProviderType
 
 if TYPE_CHECKING:
@@ -64,10 +63,7 @@ def pin(fields: dict[str, Any], model: Model, provider: Provider) -> list[str]:
 
 
 def _asked(raw: Any) -> dict[str, Any]:
-    try:
-        asked = msgspec.json.decode(raw) if raw is not None else {}
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return {}
+    asked = compat.value(raw)
     return asked if isinstance(asked, dict) else {}
 
 

@@ -15,19 +15,19 @@ What is asked for decides whether going on would be right. Only a replay is trie
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 from msgspec import Raw
 
 from pointsman import dialects
-from pointsman.dialects import plain
 from pointsman.dialects.cut import cut
 from pointsman.dialects.joint import Joint, rest_after
+from pointsman.dialects.translation import Translation
 from pointsman.names import Dialect, Way
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from pointsman.dialects.told import Told
     from pointsman.exchange import Head
@@ -51,18 +51,30 @@ _ALONE: Final = {
 _FREE: Final = (None, "auto", "none")
 
 
+class Target(Protocol):
+    """Who is to take the answer up."""
+
+    @property
+    def provider(self) -> Provider: ...
+    @property
+    def model(self) -> Model: ...
+    @property
+    def dialect(self) -> Dialect: ...
+
+
 class Step(msgspec.Struct, frozen=True):
     """One way to have one target take the answer up."""
 
     home: Dialect  # of the client
     way: Way
+    spoken: Dialect  # to the target
     prefix: str = ""  # what the target is told that it has said; "": nothing, a replay
     tokens: int = 0  # of the prefix, about
     reasoned: int = 0  # tokens of reasoning that the client was told, about
 
     @property
     def dialect(self) -> Dialect:
-        """What is spoken to the target: the client's dialect, but for the flags, which only chat has."""
+        """Whose answer is compared with what was told: the client's, but for the flags, which only chat has."""
         return Dialect.CHAT if self.way is Way.FLAGS else self.home
 
     @property
@@ -71,19 +83,18 @@ class Step(msgspec.Struct, frozen=True):
         return self.way in {Way.FLAGS, Way.PREFILL}
 
 
-def steps(way: Way, home: Dialect, api: Collection[str], told: Told, head: Head) -> tuple[Step, ...]:
-    """The ways to try at one target, in order; none: this answer cannot be taken up by anyone.
-
-    `api`: the dialects that the target speaks.
-    """
+def steps(way: Way, translation: Translation, told: Told, head: Head, target: Target) -> tuple[Step, ...]:
+    """The ways to try at one target, in order; none: this answer cannot be taken up by anyone."""
     told.fold()
     if told.lost:
         return ()
-    again = Step(home, Way.REPLAY)
+    home = translation.home
+    again = Step(home, Way.REPLAY, target.dialect)
     rest = rest_after(home, told)
     if way is Way.REPLAY or rest is None or not _may_go_on(home, head):
         return (again,)
-    if way is Way.FLAGS and home is not Dialect.CHAT and (Dialect.CHAT not in api or not plain.can(home, head.fields)):
+    spoken = Dialect.CHAT if way is Way.FLAGS else target.dialect
+    if way is Way.FLAGS and home is not Dialect.CHAT and not _says(translation, target):
         return (again,)
     text = "".join(rest.told)
     # A character that was torn apart cannot be gone on from.
@@ -91,26 +102,32 @@ def steps(way: Way, home: Dialect, api: Collection[str], told: Told, head: Head)
     if not prefix.strip():
         return (again,)
     tokens = _pieces_up_to(len(prefix), rest.told)
-    return (Step(home, way, prefix, tokens, told.count() - len(rest.told)), again)
+    return (Step(home, way, spoken, prefix, tokens, told.count() - len(rest.told)), again)
 
 
-def body(step: Step, head: Head, model: Model, provider: Provider) -> bytes:
+def body(step: Step, head: Head, target: Target) -> bytes:
     """The request for a step: its name for the model, clean, as every request for this target."""
-    wire = dialects.ALL[step.dialect]
-    if not step.prefix:
-        return wire.with_model(head.fields, model, provider)[0]
-    fields = dict(head.fields)
-    if step.dialect is not step.home:
-        fields = plain.as_chat(step.home, fields)
-    fields[_TURNS[step.dialect]] = _with_prefix(step, _turns(step.dialect, fields))
+    fields = head.fields
+    if step.prefix:
+        fields = _shortened(dict(fields), step.tokens + step.reasoned)
+        fields[_TURNS[step.home]] = _with_prefix(step, _turns(step.home, fields))
+    if step.spoken is not step.home:
+        fields = Translation(step.home, fields).fields(step.spoken, target.model, target.provider)
     if step.way is Way.FLAGS:
-        fields |= {"continue_final_message": Raw(b"true"), "add_generation_prompt": Raw(b"false")}
-    return wire.with_model(_shortened(fields, step.tokens + step.reasoned), model, provider)[0]
+        fields = fields | {"continue_final_message": Raw(b"true"), "add_generation_prompt": Raw(b"false")}
+    return dialects.ALL[step.spoken].with_model(fields, target.model, target.provider)[0]
+
+
+def _says(translation: Translation, target: Target) -> bool:
+    """Whether chat can be spoken to a target, and says all of the request."""
+    if Dialect.CHAT not in target.provider.api:
+        return False
+    return not translation.loss(Dialect.CHAT, target.model, target.provider).refused
 
 
 def _with_prefix(step: Step, turns: list[Raw]) -> Raw:
     turn: dict[str, Any] = {"role": "assistant", "content": step.prefix}
-    if step.dialect is Dialect.RESPONSES:
+    if step.home is Dialect.RESPONSES:
         content = [{"type": "output_text", "text": step.prefix, "annotations": []}]
         turn = {"type": "message", "role": "assistant", "status": "completed", "content": content}
     return Raw(msgspec.json.encode([*turns, turn]))

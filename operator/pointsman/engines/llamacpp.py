@@ -90,6 +90,7 @@ KIND: Final = Kind(
     read=read,
     paths=(modellist.PATH, _PROPS),
     api=(Dialect.CHAT, Dialect.RESPONSES, Dialect.MESSAGES),
+    mended=frozenset({Dialect.RESPONSES}),  # its events have no numbers and no indexes
     watch=Watch((_SLOTS, _METRICS), look, proof=True, patience=_LONG),
     way=Way.PREFILL,
     counting=Counting.LLAMA_CPP,

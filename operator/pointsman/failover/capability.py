@@ -8,6 +8,9 @@ are three words on that:
 - reasoning is a stated yes or no, and only models known to reason are told how to. So a route that requires it passes
   the others over, but for the vendor itself, whose requests are left as they are. A request that asks for it is no
   reason to: how to reason is a tuning knob, which is left out and named.
+
+Where the route allows that (`dropTools`), a request with tools also goes to a model that takes none, without them; but
+not one of a conversation in which tools were called, of which such a model could make nothing.
 """
 
 from __future__ import annotations
@@ -15,13 +18,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pointsman.dialects import body as bodies
-from pointsman.exchange import AUDIO, FILE, IMAGE, JSON_SCHEMA, PARALLEL_TOOLS, TOOLS
+from pointsman.exchange import AUDIO, CALLED, FILE, IMAGE, JSON_SCHEMA, PARALLEL_TOOLS, TOOLS
 from pointsman.names import Capability
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from pointsman.table import Model, Provider
+    from pointsman.table import Model, Policy, Provider
 
 _WORDS: Final = (
     (TOOLS, "tools", "the model takes no tools, and the request has some"),
@@ -39,16 +40,21 @@ _REQUIRED: Final = {
 }
 
 
-def lacking(model: Model, provider: Provider, needs: int, required: Collection[str]) -> tuple[str, str] | None:
+def lacking(model: Model, provider: Provider, needs: int, policy: Policy) -> tuple[str, str] | None:
     """The reason and the message for passing a model over; None: nothing speaks against it.
 
-    `needs` are bits of exchange's constants, `required` values of names.Capability; one that this release does not
-    know is not looked at.
+    `needs` are bits of exchange's constants; a capability among those that the route requires which this release does
+    not know is not looked at.
     """
     lacks = _lacks(model)
-    if needs & lacks:
-        return next((word, message) for bit, word, message in _WORDS if needs & lacks & bit)
-    for capability in required:
+    missed = needs & lacks
+    if missed & TOOLS and policy.drop_tools:
+        if needs & CALLED:
+            return "tools", "the model takes no tools, and the conversation has calls of some in it"
+        missed &= ~(TOOLS | PARALLEL_TOOLS)
+    if missed:
+        return next((word, message) for bit, word, message in _WORDS if missed & bit)
+    for capability in policy.required:
         if capability == Capability.REASONING:
             missing = not provider.native and not bodies.reasons(model)
         else:
@@ -58,9 +64,12 @@ def lacking(model: Model, provider: Provider, needs: int, required: Collection[s
     return None
 
 
-def minds(model: Model) -> bool:
-    """Whether it makes a difference to the model what media a request has in it."""
-    return bool(_lacks(model) & (IMAGE | AUDIO | FILE))
+def minds(model: Model, *, toolless: bool = False) -> bool:
+    """Whether it makes a difference to the model what the turns of a request have in them.
+
+    `toolless`: the request loses its tools where a model takes none, so that calls in its turns do.
+    """
+    return bool(_lacks(model) & (IMAGE | AUDIO | FILE | (TOOLS if toolless else 0)))
 
 
 def _lacks(model: Model) -> int:

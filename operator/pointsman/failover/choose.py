@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from pointsman import kinds
 from pointsman.dialects import openrouter
-from pointsman.exchange import BadRequestError, FailureKind
+from pointsman.exchange import TOOLS, BadRequestError, FailureKind
 from pointsman.failover import capability, context
 from pointsman.failover.context import Fit
 from pointsman.failover.pace import LOAD
@@ -46,6 +47,7 @@ MAX_TOKENS: Final = "max-tokens"
 
 _LOCAL_ONLY: Final = (Location.IN_CLUSTER.value, Location.ON_PREMISES.value)
 _TERM: Final = re.compile(r"(locations|regions)=([\w.,\- ]+)")
+_DIALECTS: Final = frozenset(Dialect)
 _TERMS: Final = "'local-only', 'locations=A,B', 'regions=C,D'"
 _HOPELESS: Final = frozenset({FailureKind.AUTHENTICATION, FailureKind.RATE_LIMITED, FailureKind.MODEL_NOT_FOUND})
 
@@ -57,6 +59,10 @@ class Candidate(msgspec.Struct, frozen=True, eq=False):
     model: Model
     down: bool = False  # its probes fail
     cold: bool = False  # its model must be loaded first, which takes longer than a client is let wait
+    dialect: Dialect = Dialect.CHAT  # in which it is asked
+    others: tuple[Dialect, ...] = ()  # in which it could be asked as well
+    translated: bool = False  # that is not the client's
+    mended: bool = False  # its streams do not keep to their dialect, and are read and written anew
 
 
 _UNCOUNTED: Final[Mapping[Candidate, int]] = {}
@@ -103,6 +109,8 @@ class Chain(msgspec.Struct, frozen=True):
     at_best: Order  # when nothing cools
     return_after: float = 0.0  # seconds for which what was down must be well before it comes first again
     cold: tuple[Candidate, ...] = ()  # what a warm one stands in for until it is loaded
+    translates: bool = False  # to one of them at least
+    toolless: bool = False  # the request has tools, and goes without them to a model that takes none
 
     @property
     def fenced_in(self) -> bool:
@@ -143,21 +151,43 @@ def survey(
     for i, target in enumerate(route.targets):
         provider = providers[target.provider]
         model = next((model for model in provider.models if model.id == target.model), Model(id=target.model))
+        spoken = _spoken(provider, model, need.dialect)
         objection = (
-            _outside(provider, model, need, fences)
+            _outside(provider, model, spoken, fences)
             or (("skip", target.skip) if target.skip else None)
-            or _unfit(provider, need, keyless)
-            or capability.lacking(model, provider, need.needs, route.policy.required)
+            or _unfit(provider, spoken, keyless)
+            or capability.lacking(model, provider, need.needs, route.policy)
             or _blocked(route, i, model)
         )
         if objection:
             passed.append(Passed(provider.name, target.model, *objection))
         else:
-            cold = _cold(provider, model, route, pace)
-            candidates.append(Candidate(provider, model, provider.state == "Down", cold))
+            slow = _cold(provider, model, route, pace)
+            down = provider.state == "Down"
+            candidates.append(Candidate(provider, model, down, slow, *_speech(spoken, need.dialect, provider)))
     at_best = sorted(candidates, key=_standing)  # stable: else as written
     first = Order(tuple(at_best), len(at_best), (), context.narrowest(at_best), context.most(at_best))
-    return Chain(tuple(candidates), tuple(passed), fences, first, route.policy.return_after, _stood_in_for(candidates))
+    cold = _stood_in_for(candidates)
+    toolless = bool(route.policy.drop_tools and need.needs & TOOLS)
+    after, translates = route.policy.return_after, any(candidate.translated for candidate in candidates)
+    return Chain(tuple(candidates), tuple(passed), fences, first, after, cold, translates, toolless)
+
+
+def _spoken(provider: Provider, model: Model, asked: Dialect) -> tuple[Dialect, ...]:
+    """The dialects in which a target can be asked, best first: the client's own if it speaks that."""
+    speaks = [Dialect(name) for name in provider.api if name in _DIALECTS]
+    if openrouter.pins(model, provider):
+        # Its documentation tells of the pin in these two.
+        speaks = [dialect for dialect in speaks if dialect is not Dialect.MESSAGES] or speaks
+    return (asked,) if asked in speaks else tuple(speaks)
+
+
+def _speech(
+    spoken: tuple[Dialect, ...], asked: Dialect, provider: Provider
+) -> tuple[Dialect, tuple[Dialect, ...], bool, bool]:
+    first, *others = spoken
+    kind = kinds.named(provider.type) if first is asked else None
+    return first, tuple(others), first is not asked, kind is not None and asked in kind.mended
 
 
 def _standing(candidate: Candidate) -> tuple[bool, bool]:
@@ -179,7 +209,7 @@ def _stood_in_for(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
 def minds_media(chain: Chain) -> bool:
     """Whether it makes a difference what media such a request has in it: only then are its turns read for that."""
     return any(
-        capability.minds(candidate.model) or candidate.provider.type == ProviderType.OLLAMA
+        capability.minds(candidate.model, toolless=chain.toolless) or candidate.provider.type == ProviderType.OLLAMA
         for candidate in chain.candidates
     )
 
@@ -253,6 +283,21 @@ def fitting(
     return msgspec.structs.replace(order, candidates=found, limit=limit, cooling=left), tuple(told)
 
 
+def instead(order: Order, found: Mapping[Candidate, Candidate | None]) -> Order:
+    """The order with others in the place of some, or without them: those to which the request cannot be said."""
+    well = order.limit - bool(order.cooling)
+    ready = _replaced(order.candidates[:well], found)
+    last = _replaced(order.candidates[well:], found)
+    left = tuple(passed for passed in order.cooling if any(_is(passed, each) for each in last))
+    limit = len(ready) + bool(last)
+    return msgspec.structs.replace(order, candidates=(*ready, *last), limit=limit, cooling=left)
+
+
+def _replaced(candidates: Sequence[Candidate], found: Mapping[Candidate, Candidate | None]) -> tuple[Candidate, ...]:
+    places = (found.get(candidate, candidate) for candidate in candidates)
+    return tuple(place for place in places if place is not None)
+
+
 def uncounted(
     order: Order, windows: Windows, head: Head, counted: Mapping[Candidate, int] = _UNCOUNTED
 ) -> Candidate | None:
@@ -280,7 +325,9 @@ def larger(candidates: Sequence[Candidate], failed_window: int, windows: Windows
     return tuple(candidate for candidate, window in known if not window or window > failed_window)
 
 
-def _outside(provider: Provider, model: Model, need: Need, fences: tuple[Fence, ...]) -> tuple[str, str] | None:
+def _outside(
+    provider: Provider, model: Model, spoken: tuple[Dialect, ...], fences: tuple[Fence, ...]
+) -> tuple[str, str] | None:
     for fence in fences:
         if fence.locations and provider.location not in fence.locations:
             return FENCE, f"its location {provider.location} is none of {', '.join(fence.locations)}"
@@ -288,20 +335,19 @@ def _outside(provider: Provider, model: Model, need: Need, fences: tuple[Fence, 
         home = provider.location == Location.IN_CLUSTER and not provider.region
         if fence.regions and not home and provider.region not in fence.regions:
             return FENCE, f"its region {provider.region or '(unknown)'} is none of {', '.join(fence.regions)}"
-        if fence.regions and provider.type == ProviderType.OPENROUTER and (message := _unpinned(model, need)):
+        if fence.regions and provider.type == ProviderType.OPENROUTER and (message := _unpinned(model, spoken)):
             return FENCE, message
     return None
 
 
-def _unpinned(model: Model, need: Need) -> str:
+def _unpinned(model: Model, spoken: tuple[Dialect, ...]) -> str:
     """Why a region does not hold at OpenRouter, which hands requests on; "": it does."""
     if not openrouter.only(model):
         return (
             "OpenRouter hands requests on to hosts anywhere: name those in the region in the model's "
             "compat.openRouterRouting.only"
         )
-    # Its documentation tells of the pin in these two.
-    return "" if need.dialect is not Dialect.MESSAGES else "OpenRouter is pinned to hosts in chat and Responses alone"
+    return "" if spoken != (Dialect.MESSAGES,) else "OpenRouter is pinned to hosts in chat and Responses alone"
 
 
 def _blocked(route: Route, i: int, model: Model) -> tuple[str, str] | None:
@@ -346,11 +392,11 @@ def _is(passed: Passed, candidate: Candidate) -> bool:
     return passed.provider == candidate.provider.name and passed.model == candidate.model.id
 
 
-def _unfit(provider: Provider, need: Need, keyless: Collection[str]) -> tuple[str, str] | None:
+def _unfit(provider: Provider, spoken: tuple[Dialect, ...], keyless: Collection[str]) -> tuple[str, str] | None:
     if provider.suspended:
         return "suspended", "the provider is suspended"
     if provider.name in keyless:
         return "credential", f"no usable file {provider.credential!r} in the credentials folder"
-    if need.dialect not in provider.api:
-        return "dialect", f"speaks {', '.join(provider.api)}, not {need.dialect}"
+    if not spoken:
+        return "dialect", f"speaks {', '.join(provider.api)}, which this release does not"
     return None

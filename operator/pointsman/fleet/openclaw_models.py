@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import ValidationError
 
 from pointsman.api.provider import ModelEntry
-from pointsman.fleet.unimplemented import COMPAT, COMPAT_FLAGS
+from pointsman.dialects import compat_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,14 +65,19 @@ def _fields(item: Node) -> Iterator[tuple[str, Any]]:
             yield key, {name: _price(price) for name, price in node.members() if name in _COST}
             node.name_rest(_COST, LEFT_OUT)
         elif key == "compat":
-            node.name_rest(COMPAT, "does not work in this release of Pointsman and is left out")
-            yield key, {name: _compat(name, part) for name, part in node.members() if name in COMPAT} or None
+            node.name_rest((*compat_keys.ALL, *compat_keys.REFUSED), LEFT_OUT)
+            yield key, dict(_compat(node)) or None
 
 
-def _compat(name: str, part: Node) -> bool | dict[str, Any]:
-    if name in COMPAT_FLAGS:
-        return part.flag()
-    return {key: node.value for key, node in part.members()}
+def _compat(node: Node) -> Iterator[tuple[str, Any]]:
+    for name, part in node.members():
+        if mend := compat_keys.REFUSED.get(name):
+            part.warn(f"is left out: {mend}")
+        elif name in compat_keys.ALL:
+            stated = {key: each.value for key, each in part.members()} if name in compat_keys.ROUTING else part.value
+            if wrong := compat_keys.fault(name, stated):
+                raise part.error(wrong)
+            yield name, stated
 
 
 def _price(node: Node) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from pointsman.dialects import compat_keys
 from pointsman.names import LOCAL_LISTEN, Dialect
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ DEFAULT: Final = "default"
 _PLACEHOLDER: Final = "pointsman"  # OpenClaw wants some key; the gateway needs none
 _TEXT: Final = ("text",)
 _INPUTS: Final = ("text", "image", "video", "audio")
+_FOLLOWED: Final = compat_keys.CLIENT - {"supportsResponsesContinuation"} | {
+    "supportsTools", "supportsTemperature", "supportsReasoningEffort", "supportsJsonSchemaResponseFormat",
+}  # fmt: skip
+"""A server's own memory of a conversation is of use only where no other may take over."""
 _COST: Final = ("input", "output", "cacheRead", "cacheWrite")
 
 
@@ -131,7 +136,20 @@ def _model(name: str, offer: Offer) -> Json:
     if limits := [model.max_tokens for model in known if model.max_tokens]:
         out["maxTokens"] = min(limits)
     # OpenClaw asks servers that it takes for foreign for no usage, and then shows a context of 0%.
-    return {**out, "compat": {"supportsUsageInStreaming": True}}
+    return {**out, "compat": {**_agreed(offer, known), "supportsUsageInStreaming": True}}
+
+
+def _agreed(offer: Offer, known: list[Model]) -> Json:
+    """What all of the chain state alike, of what a client can follow: the rest is the gateway's to see to."""
+    if not known or len(known) < len(offer.chain):
+        return {}
+    first, *others = (model.compat for model in known)
+    keys = _FOLLOWED if others else _FOLLOWED | {"supportsResponsesContinuation"}
+    return {
+        key: stated
+        for key, stated in sorted(first.items())
+        if key in keys and all(compat.get(key) == stated for compat in others)
+    }
 
 
 def _defaults(offers: list[Offer]) -> Json:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # A ConfigMap holds 1 MiB, and openclaw.json goes into the same one.
 SIZE_LIMIT: Final = 700_000
+FOREVER: Final = -1.0  # as Ollama says it
 
 
 class RenderError(ValueError):
@@ -83,6 +84,7 @@ def _provider(found: Seen) -> table.Provider:
         reason=reason,
         suspended=spec.suspend,
         limits=_limits(spec.limits) if spec.limits else None,
+        keep_alive=_keep_alive(spec.keep_loaded),
         models=catalogue.models(found),
     )
 
@@ -94,6 +96,12 @@ def _limits(stated: Limits) -> table.Limits | None:
         tokens_per_minute=stated.tokens_per_minute or 0,
     )
     return limits if limits != table.Limits() else None
+
+
+def _keep_alive(stated: str | None) -> float:
+    if stated is None:
+        return 0.0
+    return FOREVER if stated == "Forever" else seconds(stated)
 
 
 def _tls(stated: Tls) -> table.Tls:
@@ -134,6 +142,7 @@ def _policy(policy: api.Policy) -> table.Policy:
         "required": tuple(sorted(policy.required_capabilities)) if policy.required_capabilities else None,
         "return_after": _seconds(policy.return_to_primary.after_healthy) if policy.return_to_primary else None,
         "hedge_after": _seconds(policy.hedging.after) if policy.hedging else None,
+        "drop_tools": policy.drop_tools,
         "mid_stream": policy.mid_stream,
     }
     return msgspec.structs.replace(table.Policy(), **{key: value for key, value in fields.items() if value is not None})

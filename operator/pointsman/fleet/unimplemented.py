@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pointsman.api.provider import ModelProviderSpec
+from pointsman.dialects import compat_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -15,21 +16,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A path under `spec` (`[]`: each item of a list) that does not work yet, but for the values that `works` tells."""
+    """A path under `spec` that does not work yet, but for the values that `works` tells.
+
+    `[]` in it: each item of a list; `{}`: each key of a map, which `works` is asked of.
+    """
 
     path: str
     mend: str = "leave it out"
     works: Callable[[Any], bool] = field(default=lambda _: False)
 
 
+_COMPAT = {*compat_keys.ALL, *compat_keys.REFUSED}
+
+
 def _one(value: Any) -> bool:
     return bool(value == 1)
 
-
-COMPAT_FLAGS = (
-    "requiresStringContent", "supportsTools", "supportsUsageInStreaming", "supportsJsonSchemaResponseFormat",
-)  # fmt: skip
-COMPAT = (*COMPAT_FLAGS, "openRouterRouting")
 
 PROVIDER = (
     Gap("deploy.model.source", "use hf://ORG/NAME", lambda source: source.startswith("hf://")),
@@ -43,7 +45,8 @@ PROVIDER = (
     Gap("deploy.cache"),
     Gap("deploy.networkPolicy", "leave it out and apply a NetworkPolicy of your own"),
     Gap("deploy.podTemplate"),
-    Gap("models[].compat", f"keep only {', '.join(COMPAT)}", lambda compat: not compat.keys() - set(COMPAT)),
+    *(Gap(f"models[].compat.{key}", mend) for key, mend in compat_keys.REFUSED.items()),
+    Gap("models[].compat{}", "leave it out: it is none of OpenClaw's keys", lambda key: key in _COMPAT),
 )
 
 ROUTE: tuple[Gap, ...] = ()
@@ -66,11 +69,14 @@ def _at(node: Any, steps: list[str], path: str) -> Iterator[tuple[str, Any]]:
     if not steps:
         yield path, node
         return
-    name = steps[0].removesuffix("[]")
+    name = steps[0].rstrip("[]{}")
     if not isinstance(node, dict) or name not in node:
         return
     if name == steps[0]:
         yield from _at(node[name], steps[1:], f"{path}.{name}")
+        return
+    if steps[0].endswith("{}"):
+        yield from ((f"{path}.{name}.{key}", key) for key in node[name])
         return
     for i, item in enumerate(node[name]):
         yield from _at(item, steps[1:], f"{path}.{name}[{i}]")

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pointsman.api.fields import seconds
+from pointsman.dialects import compat_keys
 from pointsman.engines import vllm_container
 from pointsman.fleet.quantity import canonical
-from pointsman.fleet.unimplemented import COMPAT_FLAGS
 from pointsman.kinds import kind
 from pointsman.names import ProviderType
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VISIBLE = re.compile(r"[\t\x20-\x7e]*")
+_KEEPERS = (ProviderType.OLLAMA, ProviderType.LMSTUDIO)
 _OWNED_HEADERS = {
     "authorization", "x-api-key", "proxy-authorization", "host", "connection", "content-length", "transfer-encoding",
     "upgrade", "te", "trailer", "expect", "content-type", "accept-encoding",
@@ -52,6 +53,8 @@ def provider(spec: ModelProviderSpec) -> Iterator[str]:
         yield from _model(entry, f"spec.models[{i}]")
     if twice := _twice([entry.id for entry in spec.models or ()]):
         yield f"spec.models: {twice!r} is there twice: keep one"
+    if spec.keep_loaded:
+        yield from _kept(spec)
     if spec.probe:
         if spec.probe.mode == "Progress" and kind(spec.type).watch is None:
             yield f"spec.probe.mode: Progress: servers of type {spec.type} do not show it: use Models or Completion"
@@ -67,6 +70,13 @@ def route(spec: ModelRouteSpec) -> Iterator[str]:
         yield f"spec.aliases: {twice!r} is there twice, modelName counted: keep one"
     if spec.policy:
         yield from _policy(spec.policy)
+
+
+def _kept(spec: ModelProviderSpec) -> Iterator[str]:
+    if spec.type not in _KEEPERS:
+        yield f"spec.keepLoaded: needs type {' or '.join(_KEEPERS)}, not {spec.type}: leave it out"
+    if spec.keep_loaded != "Forever":
+        yield from _durations("spec", keepLoaded=spec.keep_loaded)
 
 
 def _endpoint(endpoint: Endpoint) -> Iterator[str]:
@@ -112,21 +122,11 @@ def _deploy(deploy: Deploy) -> Iterator[str]:
 
 
 def _model(entry: ModelEntry, path: str) -> Iterator[str]:
-    for key in COMPAT_FLAGS:
-        if not isinstance((entry.compat or {}).get(key, False), bool):
-            yield f"{path}.compat.{key}: must be true or false"
-    yield from _routing((entry.compat or {}).get("openRouterRouting", {}), f"{path}.compat.openRouterRouting")
+    for key, stated in (entry.compat or {}).items():
+        if wrong := compat_keys.fault(key, stated):
+            yield f"{path}.compat.{key}: {wrong}"
     if entry.cost and not all(map(math.isfinite, entry.cost.model_dump().values())):
         yield f"{path}.cost: must be finite numbers, USD per million tokens"
-
-
-def _routing(stated: Any, path: str) -> Iterator[str]:
-    if not isinstance(stated, dict):
-        yield f"{path}: must be an object, such as {{only: [HOST]}}"
-        return
-    hosts = stated.get("only", ["-"])
-    if not isinstance(hosts, list) or not hosts or not all(isinstance(host, str) and host for host in hosts):
-        yield f"{path}.only: must be a list of OpenRouter's names of hosts, at least one"
 
 
 def _policy(policy: Policy) -> Iterator[str]:

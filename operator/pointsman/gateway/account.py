@@ -181,6 +181,7 @@ def _count(  # noqa: PLR0913 - all that a line tells
         dialect=lane.dialect,
         provider=name,
         answered=model,
+        translated=candidate.dialect if candidate is not None and candidate.translated else "",
         passed=decision.passed_steps(decision.untried(candidate, run.attempts, _passed(exchange))),
         failed=decision.failed_steps(run.attempts, exchange.wasted),
         dropped=exchange.dropped,

@@ -50,9 +50,13 @@ def unknown_model(wire: Wire, routing: Routing, model: str) -> Answer:
     return Answer(404, "model_not_found", wire.write_error(404, "model_not_found", message))
 
 
-def no_candidate(wire: Wire, route: Route, chain: Chain) -> Answer:
-    """A route that has nothing to try for this request: 403 when it is the fence that forbids all of it."""
-    targets = [{"target": f"{p.provider}/{p.model}", "reason": p.reason, "message": p.message} for p in chain.passed]
+def no_candidate(wire: Wire, route: Route, chain: Chain, unsaid: Sequence[Passed] = ()) -> Answer:
+    """A route that has nothing to try for this request: 403 when it is the fence that forbids all of it.
+
+    `unsaid`: targets of other dialects, to which the request cannot be said.
+    """
+    passed = (*chain.passed, *unsaid)
+    targets = [{"target": f"{p.provider}/{p.model}", "reason": p.reason, "message": p.message} for p in passed]
     if chain.fenced_in:
         fences = [
             {"allowedLocations": list(fence.locations), "allowedRegions": list(fence.regions)} for fence in chain.fences
@@ -63,9 +67,9 @@ def no_candidate(wire: Wire, route: Route, chain: Chain) -> Answer:
         code = "policy_no_candidate"
         return Answer(403, code, wire.write_error(403, code, message, {"fences": fences, "passed": targets}))
     message = f"no target of {route.model_name!r} can take this request: " + "; ".join(
-        f"{p.provider}/{p.model}: {p.message}" for p in chain.passed
+        f"{p.provider}/{p.model}: {p.message}" for p in passed
     )
-    status = 400 if chain.passed and all(p.reason in _FOR_GOOD for p in chain.passed) else 503
+    status = 400 if passed and all(p.reason in _FOR_GOOD for p in chain.passed) else 503
     extra = b"retry-after: 30\r\n" if status == 503 else b""
     return Answer(status, "no_candidate", wire.write_error(status, "no_candidate", message, {"passed": targets}), extra)
 

@@ -14,17 +14,20 @@ from typing import TYPE_CHECKING, Final, cast
 import msgspec
 
 from pointsman import dialects
-from pointsman.dialects import resume
+from pointsman.dialects import errors, messages, resume
+from pointsman.dialects.translation import Translation
 from pointsman.exchange import Failure, FailureKind
 from pointsman.gateway import fields
 from pointsman.gateway.reading import Reading, Refused
 from pointsman.gateway.upstream import field
+from pointsman.names import Dialect
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pointsman.dialects import Wire
     from pointsman.dialects.told import Told
+    from pointsman.dialects.translation import Crossing
     from pointsman.exchange import Head, Usage
     from pointsman.failover.choose import Candidate, Order, Passed
     from pointsman.failover.limits import Grant, Ticket
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
     from pointsman.gateway.state import State
     from pointsman.gateway.upstream import Connection, Dial, Fields
 
+_STREAM: Final = b"text/event-stream"
+_JSON: Final = b"application/json"
 # A target that does not take an answer up in one way may do so in another.
 _ANOTHER_WAY: Final = frozenset({
     FailureKind.BAD_REQUEST, FailureKind.UNSUPPORTED, FailureKind.CONTENT_POLICY, FailureKind.DIVERGED,
@@ -78,6 +83,8 @@ class Carriage(msgspec.Struct, eq=False):
     _sent_at: float = 0.0
     _heard: float = 0.0
     first: float = 0.0  # when the first output was here; 0.0: not yet
+    _translation: Translation | None = None  # what was read of the request, where a target speaks another dialect
+    _unsealed: bool = False  # the request is sent without earlier thoughts, as a target has refused their signatures
     _told: Told | None = None  # what the client was sent, while that can be taken up by another target
     _steps: tuple[resume.Step, ...] = ()  # how the target may yet be asked to take the answer up
     _rival: Rival | None = None
@@ -127,26 +134,67 @@ class Carriage(msgspec.Struct, eq=False):
         """Send the request, or what takes its answer up, to a target."""
         if self.run.committed:
             assert self._told is not None  # noqa: S101 - the machine resumes only what can be
-            spoken = candidate.provider.api
-            self._steps = resume.steps(self.tally.way, self.lane.dialect, spoken, self._told, self.head)
+            self._steps = resume.steps(self.tally.way, self.translation(), self._told, self.head, candidate)
             if self._steps:
                 self._send_step()
             else:
                 self._break(Failure(FailureKind.DIVERGED, "nobody can take this answer up"))
             return
-        body, self.dropped = self.lane.wire.with_model(self.head.fields, candidate.model, candidate.provider)
+        body, self.dropped = self.worded(self.tally)
+        if self._unsealed:
+            self.dropped = (*self.dropped, "thinking")
         self._sent = self.written(self.tally, body)
         self._dial(fresh=False)
 
+    def worded(self, tally: Tally) -> tuple[bytes, tuple[str, ...]]:
+        """The body of the request for a target, and the names of what it is not told."""
+        candidate = tally.candidate
+        if candidate.translated:
+            return self.translation().body(candidate.dialect, candidate.model, candidate.provider)
+        return tally.wire.with_model(self.head.fields, candidate.model, candidate.provider)
+
+    def translation(self) -> Translation:
+        """The request in the words of any target."""
+        if self._translation is None:
+            self._translation = Translation(self.lane.dialect, self.head.fields)
+        return self._translation
+
+    def crossing(self, tally: Tally) -> Crossing | None:
+        """The way of a target's answer back to the client; None: it is passed through as it is."""
+        if not tally.crosses:
+            return None
+        name, model = tally.candidate.provider.name, tally.candidate.model.id
+        prompt = self.state.windows.estimate(name, model, self.head.size)
+        return self.translation().crossing(tally.dialect, name, int(self.date), prompt)
+
     def _send_step(self) -> None:
         """Ask the target to take the answer up, in the first of the ways that are left."""
-        step, candidate = self._steps[0], self.tally.candidate
-        body = resume.body(step, self.head, candidate.model, candidate.provider)
-        if step.dialect is self.lane.dialect:
+        step = self._steps[0]
+        body = resume.body(step, self.head, self.tally.candidate)
+        if step.spoken is self.tally.dialect:
             self._sent = self.written(self.tally, body)
         else:
-            self._sent = self.tally.place.request(step.dialect, dialects.ALL[step.dialect].PATH, body)
+            self._sent = self.tally.place.request(step.spoken, dialects.ALL[step.spoken].PATH, body)
         self._dial(fresh=False)
+
+    def _without_seals(self, failure: Failure) -> bool:
+        """Whether the same target is asked once more, without the earlier thoughts whose signature it does not know.
+
+        A conversation that was answered by several has thoughts of several in it, and only its maker knows a signature.
+        """
+        if self._unsealed or self.committed or self.lane.dialect is not Dialect.MESSAGES:
+            return False
+        if failure.kind is not FailureKind.BAD_REQUEST or not errors.seal_refused(failure.message):
+            return False
+        fields = messages.without_thinking(self.head.fields)
+        if fields is None:
+            return False
+        self._unsealed, self._translation = True, None
+        self.head = msgspec.structs.replace(self.head, fields=fields)
+        self._forget_answer()
+        self._output_by = min(self.tally.patience(self.head, self.state.pace, time.monotonic()), self.run.ends)
+        self._send(self.tally.candidate)
+        return True
 
     def _another_way(self, failure: Failure) -> bool:
         """Whether the same target is asked once more to take the answer up, in another way."""
@@ -189,7 +237,7 @@ class Carriage(msgspec.Struct, eq=False):
             return None
         self.tally, self.dropped, self._reading = rival.tally, rival.dropped, rival.reading
         self.tried_at, self.status = rival.started, rival.status
-        self._type, self._length = field(rival.fields, b"content-type"), field(rival.fields, b"content-length")
+        self._note(rival.fields)
         self._hedge_at = inf
         self._output_by = min(self.tally.patience(self.head, self.state.pace, rival.started), self.run.ends)
         self.deadline = self._output_by
@@ -198,9 +246,17 @@ class Carriage(msgspec.Struct, eq=False):
             rival.line.adopt(self)
         return rival.reading
 
+    def _note(self, answer: Fields) -> None:
+        """What of an answer's head goes to the client with it."""
+        if self.tally.crosses:
+            self._type, self._length = _STREAM if self.head.stream else _JSON, b""
+        else:
+            self._type, self._length = field(answer, b"content-type"), field(answer, b"content-length")
+
     def _keep_refusal(self) -> None:
         if isinstance(self._reading, Refused):
-            self._refusal = (self.status, self._type, self._reading.take())
+            own = self.tally.dialect is self.lane.dialect
+            self._refusal = (self.status, self._type, self._reading.take() if own else b"")
 
     def _cool(self, candidate: Candidate, failure: Failure, began: float, *, reached: bool) -> None:
         """What a failure means for the requests that follow."""

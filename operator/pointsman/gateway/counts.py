@@ -14,12 +14,16 @@ import msgspec
 
 from pointsman import counting
 from pointsman.failover import choose, context
-from pointsman.gateway import answers, decision, intake
+from pointsman.gateway import answers, crossing, decision, intake
 from pointsman.gateway.answers import Answer
 from pointsman.gateway.asking import Asking
 from pointsman.names import Dialect
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from msgspec import Raw
+
     from pointsman.exchange import Head
     from pointsman.failover.choose import Candidate
     from pointsman.gateway.edge import Client, Request
@@ -46,20 +50,21 @@ def begin(state: State, client: Client, request: Request) -> None:
 class Count:
     """One such request. State: the question to a server, while it is under way."""
 
-    __slots__ = ("_asking", "_client", "_head", "_lane", "_order", "_state")
+    __slots__ = ("_asking", "_client", "_head", "_lane", "_order", "_state", "_translation")
 
     def __init__(self, state: State, client: Client, lane: Lane, head: Head) -> None:
         self._state, self._client, self._lane, self._head = state, client, lane, head
-        self._order = choose.order(lane.chain, state.health, state.now)
+        order = choose.order(lane.chain, state.health, state.now)
+        self._order, _, self._translation = crossing.look(lane, head, order)
         self._asking: Asking | None = None
 
     def start(self) -> None:
         """Ask the first that can count, or estimate."""
         self._client.exchange = self
-        order, dialect = self._order, self._lane.dialect
+        order = self._order
         for candidate in order.candidates[: order.limit - bool(order.cooling)]:
             how = context.counting_of(candidate)
-            question = counting.request(how, dialect, self._head.fields, candidate.model.id)
+            question = counting.request(how, candidate.dialect, self._fields(candidate), candidate.model.id)
             if question is not None and not candidate.down:
                 self._ask(candidate, how, question)
                 return
@@ -87,11 +92,17 @@ class Count:
             else:
                 self._estimate()
 
-        request = tally.place.request(self._lane.dialect, *question)
+        request = tally.place.request(candidate.dialect, *question)
         self._asking = Asking(self._state, tally.place.backend, request, _SECONDS, answered)
 
+    def _fields(self, candidate: Candidate) -> Mapping[str, Raw]:
+        if not candidate.translated:
+            return self._head.fields
+        return self._translation.fields(candidate.dialect, candidate.model, candidate.provider)
+
     def _estimate(self) -> None:
-        tokens = self._state.windows.tokens(self._order.candidates[0], self._head)
+        candidates = self._order.candidates or self._lane.chain.candidates
+        tokens = self._state.windows.tokens(candidates[0], self._head)
         self._answer(tokens, _told(decision.estimated(self._lane.route.name)))
 
     def _answer(self, tokens: int, told: bytes) -> None:

@@ -1,12 +1,14 @@
 """What is told of a decision: the response header, the log line, the story at /-/explain.
 
-    x-pointsman-decision: ROUTE [; answered=PROVIDER/MODEL] ; attempts=N [; passed=PASSED[,PASSED]...]
-                          [; dropped=FIELD[,FIELD]...]
+    x-pointsman-decision: ROUTE [; answered=PROVIDER/MODEL] [; translated=DIALECT] ; attempts=N
+                          [; passed=PASSED[,PASSED]...] [; dropped=FIELD[,FIELD]...]
                         | ROUTE; estimated   of a count of tokens that no server made
     PASSED  = PROVIDER/MODEL:REASON          in the order of the chain, those tried and failed and those never tried
     REASON  = a failover reason (ConnectFailure, Timeout, …, Busy) of one that failed, or why it was not tried:
               fence, skip, suspended, credential, dialect, context-blocked, context, max-tokens, cold, cooling-REASON,
-              tools, parallel-tools, image, audio, file, json-schema, capability-CAPABILITY
+              tools, parallel-tools, image, audio, file, json-schema, capability-CAPABILITY, or what the dialects that
+              it speaks cannot say of the request: hosted-tool, logprobs, state, …, unreadable
+    DIALECT = what was spoken to who answered, if the client speaks another
     FIELD   = a field of the request that the target was not sent
 
 Each target is told once, by what came last: who answered or was tried was not passed over, whatever spoke against it.
@@ -64,6 +66,7 @@ class Record(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     dialect: str
     provider: str = ""
     answered: str = ""
+    translated: str = ""  # the dialect that was spoken to the target, if not the client's
     passed: tuple[Step, ...] = ()
     failed: tuple[Step, ...] = ()
     code: str = ""
@@ -80,6 +83,7 @@ class Constant(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     dialect: str
     provider: str
     answered: str
+    translated: str = ""
     passed: tuple[Step, ...] = ()
 
 
@@ -93,7 +97,8 @@ def header(
     """The value of `x-pointsman-decision`."""
     answered = f"; answered={name(candidate.provider.name, candidate.model.id)}" if candidate else ""
     sent = sum(attempt.failure.kind is not FailureKind.BUSY for attempt in attempts) + (candidate is not None)
-    text = f"{_route(route)}{answered}; attempts={sent}"
+    translated = f"; translated={candidate.dialect}" if candidate is not None and candidate.translated else ""
+    text = f"{_route(route)}{answered}{translated}; attempts={sent}"
     told = [
         f"{name(attempt.candidate.provider.name, attempt.candidate.model.id)}:{attempt.failure.kind}"
         for attempt in attempts

@@ -144,4 +144,6 @@ class Delivery(Carriage, eq=False):
             load.settle(self)
         self.state.exchanges.discard(self)
         account.finish(self, status, code)
+        if self.first and self.tally.keeps:
+            self.state.keeper.keep(self.state, self.tally.place, self.tally.candidate.model)
         self._client.finished(self)

@@ -52,7 +52,8 @@ class Rival:
     def answered(self, status: int, fields: Fields) -> None:
         self.status, self.fields = status, dict(fields)  # the connection uses its own again for the next answer
         exchange = self._exchange
-        self.reading = begin(exchange.wire, exchange.head, status, self.fields, exchange.date)
+        way = exchange.crossing(self.tally)
+        self.reading = begin(self.tally.wire, exchange.head, status, self.fields, exchange.date, way)
 
     def received(self, body: bytes, last: bool) -> None:
         reading = self.reading

@@ -58,11 +58,14 @@ def _look(exchange: Exchange, counted: Counted) -> None:
 
 def _ask(exchange: Exchange, candidate: Candidate, counted: Counted) -> bool:
     how = context.counting_of(candidate)
-    question = counting.request(how, exchange.lane.dialect, exchange.head.fields, candidate.model.id)
+    fields = exchange.head.fields
+    if candidate.translated:
+        fields = exchange.translation().fields(candidate.dialect, candidate.model, candidate.provider)
+    question = counting.request(how, candidate.dialect, fields, candidate.model.id)
     if question is None:
         return False
     place = exchange.lane.tally(candidate).place
-    request = place.request(exchange.lane.dialect, *question)
+    request = place.request(candidate.dialect, *question)
 
     def answered(body: bytes | None) -> None:
         counted[candidate] = counting.read(how, body) if body is not None else 0

@@ -13,19 +13,21 @@ Each gives `feed(body, last) -> Failure | None` and says in its attributes how f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from pointsman import dialects
 from pointsman.dialects.joint import Joint
 from pointsman.exchange import Failure, FailureKind, Signal
 from pointsman.gateway import fields
 from pointsman.gateway.upstream import field
+from pointsman.neutral import StreamError
 from pointsman.sse import FrameTooLongError, Splitter, frames
 
 if TYPE_CHECKING:
     from pointsman.dialects import Wire
     from pointsman.dialects.resume import Step
     from pointsman.dialects.told import Told
+    from pointsman.dialects.translation import Crossing, Translator
     from pointsman.exchange import Head, Usage
     from pointsman.gateway.upstream import Fields
     from pointsman.names import Dialect
@@ -37,12 +39,17 @@ ERROR_LIMIT: Final = 1024 * 1024  # bytes of an error that are read
 class Streamed:
     """A stream of events: whole frames are passed on, half ones wait, and so does all from a tool call on."""
 
-    __slots__ = ("_began", "_calls", "_held", "_scanner", "_size", "_splitter", "complete", "spoke", "terminal")
+    __slots__ = (
+        "_began", "_calls", "_crossed", "_held", "_scanner", "_size", "_splitter", "_translator", "complete", "spoke",
+        "terminal",
+    )  # fmt: skip
 
-    def __init__(self, wire: Wire, head: Head) -> None:
+    def __init__(self, wire: Wire, head: Head, translator: Translator | None = None) -> None:
         self._scanner = wire.Scanner(head)
+        self._translator = translator  # into the client's dialect, if the target speaks another
         self._splitter = Splitter()
         self._held: list[bytes] = []
+        self._crossed: list[bytes] = []  # what was held, in the client's dialect
         self._calls: list[bytes] | None = None  # what has come since a tool call began, until the answer is whole
         self._size = 0
         self._began = False
@@ -65,6 +72,10 @@ class Streamed:
 
     def feed(self, body: bytes, last: bool) -> Failure | None:
         """The next piece. A Failure: an error in the stream, no stream at all, or its end before its end."""
+        failure = self._read(body, last)
+        return failure if self._translator is None else self._translate(self._translator) or failure
+
+    def _read(self, body: bytes, last: bool) -> Failure | None:
         try:
             run = self._splitter.take(body)
         except FrameTooLongError as error:
@@ -86,14 +97,25 @@ class Streamed:
         """
         return (
             self.spoke and self._calls is None and not (self._held or self.complete or self._scanner.ending)
-            and self._splitter.passes(body) and self._scanner.quiet(body)
+            and self._splitter.passes(body) and self._scanner.quiet(body) and self._translator is None
         )  # fmt: skip
 
     def take(self) -> bytes:
-        held = self._held
+        held = self._held if self._translator is None else self._crossed
         run = held.pop() if len(held) == 1 else b"".join(held)
         held.clear()
         return run
+
+    def _translate(self, translator: Translator) -> Failure | None:
+        """Put what is held into the client's dialect. A Failure: it cannot be read, although it looked well."""
+        if self._held:
+            run, self._held = b"".join(self._held), []
+            try:
+                self._crossed.append(translator.feed(run))
+            except StreamError as error:
+                return Failure(FailureKind.INVALID_RESPONSE, str(error))
+        self.spoke = (self.spoke and translator.spoke) or self.terminal
+        return None
 
     def _scan(self, run: bytes) -> Failure | None:
         scanned: list[bytes] = []
@@ -160,8 +182,10 @@ class Joined(Streamed):
 
     __slots__ = ("_joint", "_ready")
 
-    def __init__(self, home: Dialect, head: Head, told: Told, step: Step) -> None:
-        super().__init__(dialects.ALL[step.dialect], head)
+    def __init__(  # noqa: PLR0913, PLR0917 - a stream, what it is compared with, and how it was asked for
+        self, home: Dialect, wire: Wire, head: Head, told: Told, step: Step, translator: Translator | None = None
+    ) -> None:
+        super().__init__(wire, head, translator)
         if step.prefix:
             self._scanner.go_on()
         self._joint = Joint(home, told, step)
@@ -196,11 +220,12 @@ class Joined(Streamed):
 class Whole:
     """An answer in one piece, held until it is all there and is one; a very large one is passed on from 8 MiB on."""
 
-    __slots__ = ("_head", "_parts", "_size", "_status", "_wire", "complete", "spoke", "terminal", "usage")
+    __slots__ = ("_head", "_parts", "_size", "_status", "_translate", "_wire", "complete", "spoke", "terminal", "usage")
     calling = ending = False
 
-    def __init__(self, wire: Wire, head: Head, status: int) -> None:
+    def __init__(self, wire: Wire, head: Head, status: int, translate: Translate | None = None) -> None:
         self._wire, self._head, self._status = wire, head, status
+        self._translate = translate  # into the client's dialect, if the target speaks another
         self._parts: list[bytes] = []
         self._size = 0
         self.usage: Usage | None = None
@@ -217,7 +242,7 @@ class Whole:
             return self._end()
         if self._size > HOLD_LIMIT:
             self._parts = [b"".join(self._parts)]
-            if self._head.stream or not self._parts[0].lstrip().startswith(b"{"):
+            if self._head.stream or self._translate is not None or not self._parts[0].lstrip().startswith(b"{"):
                 return Failure(FailureKind.INVALID_RESPONSE, f"{HOLD_LIMIT} bytes that are no answer", self._status)
             self.spoke = True
         return None
@@ -246,6 +271,11 @@ class Whole:
         if self._head.stream:
             return Failure(FailureKind.INVALID_RESPONSE, "no stream, although one was asked for", self._status)
         self.usage = found
+        if self._translate is not None:
+            try:
+                self._parts = [self._translate(body)]
+            except ValueError as error:
+                return Failure(FailureKind.INVALID_RESPONSE, str(error), self._status)
         return None
 
 
@@ -275,14 +305,22 @@ class Refused:
         return b"".join(self._parts)
 
 
+Translate = Callable[[bytes], bytes]
 Reading = Streamed | Joined | Whole | Refused
 
 
-def begin(wire: Wire, head: Head, status: int, answer: Fields, date: float) -> Reading:
-    """How to read an answer that begins with this status and these fields. `date`: seconds of the epoch."""
+def begin(  # noqa: PLR0913, PLR0917 - what was asked, of whom, and how the answer begins
+    wire: Wire, head: Head, status: int, answer: Fields, date: float, crossing: Crossing | None = None
+) -> Reading:
+    """How to read a target's answer that begins with this status and these fields.
+
+    `wire`: the target's dialect; `crossing`: the way to the client's, if that is another; `date`: seconds of the epoch.
+    """
     if not 200 <= status < 300:
-        return Refused(wire, status, fields.read_retry_after(field(answer, b"retry-after"), date))
+        return Refused(wire, status, fields.read_wait(status, answer, date))
     kind = field(answer, b"content-type")
     if head.stream and b"json" not in kind and b"html" not in kind:
-        return Streamed(wire, head)
-    return Whole(wire, head, status)
+        return Streamed(wire, head, crossing.translator() if crossing is not None else None)
+    # A stream that is read and written anew in its own dialect has whole answers that need no such thing.
+    crosses = crossing is not None and crossing.home is not crossing.dialect
+    return Whole(wire, head, status, crossing.answer if crossing is not None and crosses else None)

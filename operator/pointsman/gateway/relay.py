@@ -16,6 +16,7 @@ from math import inf
 from random import random
 from typing import TYPE_CHECKING, Any, Final
 
+from pointsman import dialects
 from pointsman.dialects.told import Told
 from pointsman.exchange import Failure, FailureKind
 from pointsman.failover import choose, machine, steps
@@ -23,7 +24,7 @@ from pointsman.failover.choose import Passed
 from pointsman.failover.machine import Attempt
 from pointsman.failover.pace import LOAD_LONGEST
 from pointsman.failover.steps import ANSWERED, DUE, LEFT, REJOINED, SLOW, Broke, Stop
-from pointsman.gateway import account, answers, load, preflight, waking
+from pointsman.gateway import account, answers, crossing, load, preflight, waking
 from pointsman.gateway.answers import Answer
 from pointsman.gateway.delivery import LINGER, Delivery
 from pointsman.gateway.hedge import Rival
@@ -31,6 +32,7 @@ from pointsman.gateway.reading import Joined, Refused, Streamed, Whole, begin
 from pointsman.gateway.upstream import field
 
 if TYPE_CHECKING:
+    from pointsman.dialects import resume
     from pointsman.failover.choose import Order
     from pointsman.gateway.upstream import Fields
 
@@ -57,6 +59,8 @@ class Exchange(Delivery, eq=False):
                 Passed(each.provider.name, each.model.id, "cold", "its model is being loaded")
                 for each in lane.chain.cold
             )
+        if lane.chain.translates and not self._said():
+            return
         if choose.fits_all(self.order, self.state.windows, self.head):
             command = self.run.start(self.started)
             if isinstance(command, steps.Try):
@@ -65,6 +69,19 @@ class Exchange(Delivery, eq=False):
                 self.obey(command)
         else:
             preflight.check(self)
+
+    def _said(self) -> bool:
+        """Leave out the targets to which the request cannot be said. False: none is left, and the client knows."""
+        lane = self.lane
+        order, passed, self._translation = crossing.look(lane, self.head, self.order)
+        self.passed += passed
+        if not order.candidates:
+            self.refuse(answers.no_candidate(lane.wire, lane.route, lane.chain, passed))
+            return False
+        if order is not self.order:
+            self.order = order
+            self.run.take(order)
+        return True
 
     def go(self, order: Order) -> None:
         """Try the first of those that can hold the request."""
@@ -78,13 +95,14 @@ class Exchange(Delivery, eq=False):
         self.deadline = min(self._output_by, self._hedge_at)
 
     def whole(self, status: int, head: Fields, body: bytes) -> None:
-        if status != 200 or self.head.stream or self.resuming:
+        if status != 200 or self.head.stream or self.resuming or self.tally.crosses:
             self.answered(status, head)
             self.received(body, last=True)
             return
         self.line = None
-        self.status, self._type = status, field(head, b"content-type")
-        found = self.lane.wire.read_whole(status, body)
+        self.status, tally = status, self.tally
+        self._type = field(head, b"content-type")
+        found = tally.wire.read_whole(status, body)
         if isinstance(found, Failure):
             self._break(found)
         else:
@@ -92,16 +110,21 @@ class Exchange(Delivery, eq=False):
             self._deliver_whole(body)
 
     def answered(self, status: int, head: Fields) -> None:
-        self.status, self._type = status, field(head, b"content-type")
-        reading = begin(self.lane.wire, self.head, status, head, self.date)
+        self.status = status
+        self._note(head)
+        reading = begin(self.tally.wire, self.head, status, head, self.date, self.crossing(self.tally))
         if self.resuming and self._told is not None and isinstance(reading, Streamed):
-            reading = Joined(self.lane.dialect, self.head, self._told, self._steps[0])
+            reading = self._joined(self._told, self._steps[0])
         self._reading = reading
         if isinstance(reading, Refused):
             return
-        if isinstance(reading, Whole):
-            self._length = field(head, b"content-length")
         self.obey(self.run.feed(ANSWERED, self.started))
+
+    def _joined(self, told: Told, step: resume.Step) -> Joined:
+        # A step that speaks chat for its flags is compared with what was told as it is.
+        crosses = step.dialect is self.lane.dialect and self.crossing(self.tally)
+        translator = crosses.translator() if crosses else None
+        return Joined(self.lane.dialect, dialects.ALL[step.spoken], self.head, told, step, translator)
 
     def received(self, body: bytes, last: bool) -> None:
         reading = self._reading
@@ -279,7 +302,7 @@ class Exchange(Delivery, eq=False):
         candidate = command.candidate
         if self.state.health.entries:
             self.state.health.tried(candidate.provider.name, candidate.model.id, now)
-        body, dropped = self.lane.wire.with_model(self.head.fields, candidate.model, candidate.provider)
+        body, dropped = self.worded(tally)
         self._rival = Rival(self, tally, dropped, now)
         tally.place.backend.send(self._rival, self.written(tally, body), self.state.loop)
 
@@ -336,7 +359,7 @@ class Exchange(Delivery, eq=False):
         assert candidate is not None  # noqa: S101 - only what was tried can break
         self._drop()
         self._keep_refusal()
-        if self._another_way(failure):
+        if self._another_way(failure) or self._without_seals(failure):
             return
         self._cool(candidate, failure, self.tried_at, reached=reached)
         if failure.kind is FailureKind.MODEL_LOADING:

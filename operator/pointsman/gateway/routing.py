@@ -54,7 +54,7 @@ class Place:
     def request(self, dialect: Dialect, path: str, body: bytes) -> bytes:
         """A request of the gateway's own, to any path of the server."""
         head = self.heads[dialect].replace(dialects.ALL[dialect].PATH.encode() + b" HTTP", path.encode() + b" HTTP", 1)
-        passed = fields.passed_on(dialect, {}, self.names)
+        passed = fields.passed_on(dialect, {}, self.names, native=self.provider.native)
         return b"%b%bContent-Length: %d\r\n\r\n%b" % (head, passed, len(body), body)
 
 
@@ -62,14 +62,16 @@ class Tally:
     """For one target in a lane: what is counted and told when it answers at the first attempt, made ready."""
 
     __slots__ = (
-        "_dialect", "_openings", "_prices", "_taught", "_taught_at", "_timeouts", "candidate", "cost", "duration",
-        "first", "head", "input", "limited", "line", "ok", "output", "place", "requests", "told", "way",
+        "_openings", "_prices", "_taught", "_taught_at", "_timeouts", "candidate", "cost", "crosses", "dialect",
+        "duration", "first", "head", "input", "keeps", "limited", "line", "ok", "output", "place", "requests", "told", "way",
+        "wire",
     )  # fmt: skip
 
     def __init__(self, lane: Lane, candidate: Candidate, metrics: Metrics) -> None:
         provider, model = candidate.provider.name, candidate.model.id
         self.candidate = candidate
         self.limited = candidate.provider.limits is not None
+        self.keeps = bool(candidate.provider.keep_alive)  # its models stay in memory for as long as it is told
         self.way = _way(candidate.provider.type)
         self._taught, self._taught_at = 0, 0.0
         self._timeouts = lane.route.policy.timeouts
@@ -79,8 +81,10 @@ class Tally:
         self.input = metrics.tokens[provider, model, lane.dialect, "input"]
         self.output = metrics.tokens[provider, model, lane.dialect, "output"]
         self.place = lane.routing.places[provider]
-        self.head = self.place.heads[lane.dialect]
-        self._dialect = lane.dialect
+        self.dialect = candidate.dialect
+        self.wire = dialects.ALL[candidate.dialect]
+        self.crosses = candidate.translated or candidate.mended  # its answers are read and written anew
+        self.head = self.place.heads[candidate.dialect]
         self._openings: dict[object, bytes] = {}
         self.requests = metrics.requests[lane.route.name, provider, model, lane.dialect, "200"]
         self.ok = metrics.attempts[provider, model, "ok"]
@@ -89,18 +93,25 @@ class Tally:
         told = decision.header(lane.route.name, candidate, (), lane.chain.passed)
         self.told = b"x-pointsman-decision: %b\r\n" % told.encode()
         constant = decision.Constant(
-            lane.route.name, lane.model, lane.dialect, provider, model, decision.passed_steps(lane.chain.passed)
+            lane.route.name,
+            lane.model,
+            lane.dialect,
+            provider,
+            model,
+            candidate.dialect if candidate.translated else "",
+            decision.passed_steps(lane.chain.passed),
         )
         self.line = msgspec.json.encode(constant)[1:]
 
     def opening(self, request: Mapping[bytes, bytes]) -> bytes:
         """The head of a request, up to the digits of its length, for a client's that has these fields."""
-        said = fields.said(self._dialect, request)
+        said = fields.said(self.dialect, request)
         opening = self._openings.get(said)
         if opening is None:
             if len(self._openings) >= _OPENINGS_LIMIT:
                 self._openings.clear()
-            passed = fields.passed_on(self._dialect, request, self.place.names)
+            native = self.place.provider.native
+            passed = fields.passed_on(self.dialect, request, self.place.names, native=native)
             opening = self._openings[said] = b"%b%bContent-Length: " % (self.head, passed)
         return opening
 
@@ -141,9 +152,20 @@ class Tally:
 
 
 class Lane:
-    """A route for one name, dialect and need. State: a Tally for each target that has answered."""
+    """A route for one name, dialect and need. State: a Tally for each target that was tried, by the dialect spoken."""
 
-    __slots__ = ("_metrics", "_tallies", "chain", "dialect", "minds_media", "model", "route", "routing", "wire")
+    __slots__ = (
+        "_asked_in",
+        "_metrics",
+        "_tallies",
+        "chain",
+        "dialect",
+        "minds_media",
+        "model",
+        "route",
+        "routing",
+        "wire",
+    )
 
     def __init__(  # noqa: PLR0913, PLR0917 - all that a lane is made of
         self, routing: Routing, model: str, route: Route, need: Need, metrics: Metrics, pace: Pace
@@ -154,6 +176,7 @@ class Lane:
         self.minds_media = not need.needs & MEDIA and choose.minds_media(self.chain)
         self._metrics = metrics
         self._tallies: dict[Candidate, Tally] = {}
+        self._asked_in: dict[tuple[Candidate, Dialect], Candidate] = {}
 
     def tally(self, candidate: Candidate) -> Tally:
         """The target's Tally."""
@@ -161,6 +184,15 @@ class Lane:
         if tally is None:
             tally = self._tallies[candidate] = Tally(self, candidate, self._metrics)
         return tally
+
+    def asked_in(self, candidate: Candidate, dialect: Dialect) -> Candidate:
+        """The target as it is asked in one of its other dialects; always the same object."""
+        if dialect is candidate.dialect:
+            return candidate
+        found = self._asked_in.get((candidate, dialect))
+        if found is None:
+            found = self._asked_in[candidate, dialect] = msgspec.structs.replace(candidate, dialect=dialect)
+        return found
 
 
 class Routing:

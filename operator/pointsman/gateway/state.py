@@ -14,6 +14,7 @@ from pointsman.failover.health import Health
 from pointsman.failover.limits import Limits, Queue
 from pointsman.failover.pace import Pace
 from pointsman.gateway.journal import Journal
+from pointsman.gateway.keeping import Keeper
 from pointsman.gateway.metrics import Metrics
 from pointsman.gateway.upstream import Pools
 
@@ -57,6 +58,7 @@ class State:
         self.queue = Queue()
         self.waiting: dict[Ticket, Exchange] = {}  # who stands in the queue
         self.askings: set[Asking] = set()  # small questions under way
+        self.keeper = Keeper()
         self.woken: dict[tuple[str, str], float] = {}  # provider, model -> when it was last asked to load
         self.metrics = Metrics()
         self.journal = journal or Journal()

@@ -37,8 +37,8 @@ def wake(state: State, lane: Lane) -> None:
 
 def _ask(state: State, lane: Lane, candidate: Candidate) -> None:
     tally, began = lane.tally(candidate), time.monotonic()
-    fields = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in _REQUESTS[lane.dialect].items()}
-    body, _ = lane.wire.with_model(fields, candidate.model, candidate.provider)
+    fields = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in _REQUESTS[candidate.dialect].items()}
+    body, _ = tally.wire.with_model(fields, candidate.model, candidate.provider)
 
     def answered(answer: bytes | None) -> None:
         if answer is not None:
@@ -46,5 +46,5 @@ def _ask(state: State, lane: Lane, candidate: Candidate) -> None:
             state.pace.observed(candidate.provider.name, candidate.model.id, len(body), took, took, 1, cold=True)
             state.journal.event("model woken", provider=candidate.provider.name, model=candidate.model.id, seconds=took)
 
-    request = tally.place.request(lane.dialect, lane.wire.PATH, body)
+    request = tally.place.request(tally.dialect, tally.wire.PATH, body)
     Asking(state, tally.place.backend, request, LOAD_LONGEST, answered)

@@ -15,6 +15,7 @@ from msgspec import Raw
 from pointsman.dialects import body as bodies
 from pointsman.dialects import errors, needs, skim, usages
 from pointsman.dialects.calls import UNREAD, Calls, as_text
+from pointsman.dialects.chat import compat as compat_chat
 from pointsman.dialects.told import Said
 from pointsman.exchange import Failure, FailureKind, Head, Signal
 
@@ -31,10 +32,11 @@ PATH: Final = "/v1/chat/completions"
 REASONING: Final = frozenset({"reasoning_effort"})
 """How to reason: left out for a model that is not known to, unless the target is the vendor itself."""
 FOREIGN: Final = REASONING | {
-    "service_tier", "store", "metadata", "prompt_cache_key", "prompt_cache_retention", "prediction",
-    "safety_identifier", "verbosity",
+    "service_tier", "store", "metadata", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options",
+    "prediction", "safety_identifier", "moderation", "verbosity",
 }  # fmt: skip
 """What only the vendor itself understands, and others refuse or log: left out unless the target is that vendor."""
+_RULES: Final = bodies.Rules(FOREIGN, REASONING, compat_chat.shape, lasts=True)
 
 _OUTPUTS: Final = frozenset({
     "content", "reasoning_content", "reasoning", "reasoning_details", "refusal", "tool_calls", "function_call", "audio",
@@ -54,6 +56,7 @@ class _Choice(msgspec.Struct):
     delta: dict[str, Raw] | None = None
     message: dict[str, Raw] | None = None
     finish_reason: str | None = None
+    error: Any = None  # OpenRouter's, with the reason "error"
 
 
 class _Chunk(msgspec.Struct):
@@ -132,9 +135,7 @@ def read_head(body: bytes) -> Head:
 
 def with_model(fields: dict[str, Raw], model: Model, provider: Provider) -> tuple[bytes, tuple[str, ...]]:
     """The request for a target: its name for the model; clean unless it is the vendor itself; what that leaves out."""
-    if model.compat and model.compat.get("requiresStringContent") is True and "messages" in fields:
-        fields = {**fields, "messages": _join_texts(fields["messages"])}
-    return bodies.write(fields, model, provider, FOREIGN, REASONING)
+    return bodies.fit(fields, model, provider, _RULES)
 
 
 class Scanner:
@@ -196,6 +197,8 @@ class Scanner:
             if choice.delta and not _take_calls(self._calls, choice.index, choice.delta):
                 return UNREAD
         for choice in choices:
+            if choice.error:
+                return errors.read_stream_error(choice.error)
             if choice.finish_reason:
                 failure = self._finish(choice.finish_reason)
                 if failure is not None:
@@ -245,7 +248,7 @@ def whole_ok(status: int, body: bytes) -> Failure | None:
     for choice in answer.choices or ():
         spoken = _has_output(choice.message) or spoken
         reasons.add(choice.finish_reason)
-        broken = errors.read_reason(choice.finish_reason)
+        broken = errors.read_stream_error(choice.error) if choice.error else errors.read_reason(choice.finish_reason)
         if broken is not None or not _take_calls(calls, choice.index, choice.message or {}):
             return broken or UNREAD
     if not spoken and reasons <= {None, "stop"}:
@@ -294,19 +297,6 @@ def _read_choices(raw: Raw) -> int:
         return max(1, _CHOICES.decode(raw))
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return 1  # the target will say what is wrong with it
-
-
-def _join_texts(raw: Raw) -> Raw:
-    """Messages whose content is a list of text parts, with the texts joined by LF; others stay as they are."""
-    try:
-        messages = msgspec.json.decode(raw, type=list[dict[str, Any]])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return raw
-    for message in messages:
-        parts = message.get("content")
-        if isinstance(parts, list) and all(isinstance(part, dict) and "text" in part for part in parts):
-            message["content"] = "\n".join(str(part["text"]) for part in parts)
-    return Raw(msgspec.json.encode(messages))
 
 
 _TEXTS: Final = ("content", "reasoning", "reasoning_content")

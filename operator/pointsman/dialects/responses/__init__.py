@@ -15,6 +15,7 @@ from msgspec import Raw
 from pointsman.dialects import body as bodies
 from pointsman.dialects import errors, needs, skim, usages
 from pointsman.dialects.calls import UNREAD, Calls, as_text
+from pointsman.dialects.responses import compat as compat_responses
 from pointsman.dialects.told import Said
 from pointsman.exchange import Failure, FailureKind, Head, Signal
 
@@ -31,10 +32,11 @@ PATH: Final = "/v1/responses"
 REASONING: Final = frozenset({"reasoning", "include"})
 """How to reason: left out for a model that is not known to, unless the target is the vendor itself."""
 FOREIGN: Final = REASONING | {
-    "service_tier", "store", "metadata", "prompt_cache_key", "prompt_cache_retention", "safety_identifier",
-    "client_metadata",
+    "service_tier", "store", "metadata", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options",
+    "safety_identifier", "moderation", "access_programs", "context_management", "client_metadata",
 }  # fmt: skip
 """What only the vendor itself understands, and others refuse or log: left out unless the target is that vendor."""
+_RULES: Final = bodies.Rules(FOREIGN, REASONING, compat_responses.shape, lasts=True)
 
 _NOTHING: Final = (Raw(b"null"), Raw(b'""'), Raw(b"[]"), Raw(b"{}"))
 _ENDS: Final = frozenset({"response.completed", "response.incomplete"})
@@ -105,7 +107,7 @@ def read_head(body: bytes) -> Head:
 
 def with_model(fields: dict[str, Raw], model: Model, provider: Provider) -> tuple[bytes, tuple[str, ...]]:
     """The request for a target: its name for the model; clean unless it is the vendor itself; what that leaves out."""
-    return bodies.write(fields, model, provider, FOREIGN, REASONING)
+    return bodies.fit(fields, model, provider, _RULES)
 
 
 class Scanner:

@@ -15,6 +15,8 @@ from msgspec import Raw
 from pointsman.dialects import body as bodies
 from pointsman.dialects import errors, needs, skim, usages
 from pointsman.dialects.calls import UNREAD, Calls
+from pointsman.dialects.messages import compat as compat_messages
+from pointsman.dialects.messages import thoughts as messages_thoughts
 from pointsman.dialects.told import Said
 from pointsman.exchange import Failure, FailureKind, Head, Signal
 
@@ -34,7 +36,7 @@ FOREIGN: Final = REASONING | {
     "service_tier", "metadata", "container", "mcp_servers", "context_management",
 }  # fmt: skip
 """What only the vendor itself understands, and others refuse or log: left out unless the target is that vendor."""
-
+_RULES: Final = bodies.Rules(FOREIGN, REASONING, compat_messages.shape, compat_messages.clean)
 _DELTAS: Final = ("text", "thinking", "partial_json", "signature", "citation")
 _TYPES: Final = {
     400: "invalid_request_error",
@@ -51,6 +53,7 @@ _CALL: Final = "tool_use"  # how the types of all blocks end that call something
 _CUT: Final = frozenset({"max_tokens", "model_context_window_exceeded", "refusal"})
 read_error = errors.read_error
 read_usage = usages.read_body
+without_thinking = messages_thoughts.without_thinking
 
 
 class _Block(msgspec.Struct):
@@ -105,8 +108,13 @@ def read_head(body: bytes) -> Head:
 
 
 def with_model(fields: dict[str, Raw], model: Model, provider: Provider) -> tuple[bytes, tuple[str, ...]]:
-    """The request for a target: its name for the model; clean unless it is the vendor itself; what that leaves out."""
-    return bodies.write(fields, model, provider, FOREIGN, REASONING)
+    """The request for a target: its name for the model; clean unless it is the vendor itself; what that leaves out.
+
+    Anthropic's models do not get what they did not think themselves.
+    """
+    sent, thoughtless = messages_thoughts.for_target(fields, model, provider)
+    body, dropped = bodies.fit(sent, model, provider, _RULES)
+    return body, (tuple(sorted({*dropped, *thoughtless})) if thoughtless else dropped)
 
 
 class Scanner:
