@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from pointsman import __version__
-from pointsman.names import LOCAL_LISTEN, ROUTING_FILE, Mode
+from pointsman.names import LOCAL_LISTEN, ROUTING_FILE, Mode, ProviderType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,6 +39,8 @@ def parser() -> argparse.ArgumentParser:
     _add_up(commands.add_parser("up", help="do both without a cluster, from files or from servers found running"))
     _add_render(commands.add_parser("render", help="print the routing table that PATH makes"))
     _add_explain(commands.add_parser("explain", help="print who would answer for MODEL, and why"))
+    _add_import(commands.add_parser("import", help="write the objects that an OpenClaw configuration amounts to"))
+    _add_doctor(commands.add_parser("doctor", help="ask each server what agents need, and say how to mend what fails"))
     return root
 
 
@@ -85,6 +87,33 @@ def _add_explain(command: argparse.ArgumentParser) -> None:
     command.add_argument("model", metavar="MODEL", help="as a client would ask for it")
     command.add_argument("--probe", action="store_true", help="ask the servers first; else no network is used")
     command.set_defaults(run=_explain)
+
+
+def _add_import(command: argparse.ArgumentParser) -> None:
+    command.add_argument("path", metavar="PATH", help="openclaw.json or .json5; -: standard input")
+    command.add_argument("--namespace", "-n", default="default", metavar="NAME")
+    command.add_argument("--output", "-o", default="-", metavar="DIR", help="for files, the keys apart; else printed")
+    command.add_argument("--force", action="store_true", help="write over files that are there")
+    command.add_argument(
+        "--placeholders", action="store_true", help="leave a text to be replaced where a variable is not set"
+    )
+    command.set_defaults(run=_import)
+
+
+def _add_doctor(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "paths", nargs="*", metavar="PATH", help="as for up; none, and no --url: look for servers on their usual ports"
+    )
+    command.add_argument("--url", metavar="URL", help="of one server, with or without /v1")
+    command.add_argument(
+        "--type", metavar="TYPE", type=ProviderType, choices=list(ProviderType), help="of the server at --url"
+    )
+    command.add_argument("--model", metavar="MODEL", help="the only one to ask for tokens")
+    command.add_argument("--key-env", metavar="NAME", help="the environment variable that holds the key for --url")
+    command.add_argument("--hosted", action="store_true", help="ask External servers for tokens too: that costs money")
+    command.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="for one answer")
+    command.add_argument("--json", action="store_true", help="print a report for machines")
+    command.set_defaults(run=_doctor)
 
 
 # Each command imports its shell only when it runs: the gateway's image holds neither kopf nor pydantic.
@@ -137,6 +166,37 @@ def _explain(arguments: argparse.Namespace) -> int:
     from pointsman.local import show  # noqa: PLC0415
 
     return show.explain(arguments.paths, arguments.model, probe=arguments.probe)
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    from pointsman.local import importing  # noqa: PLC0415
+
+    return importing.run(
+        importing.Options(
+            path=arguments.path,
+            namespace=arguments.namespace,
+            output=arguments.output,
+            force=arguments.force,
+            placeholders=arguments.placeholders,
+        )
+    )
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from pointsman.local import doctor  # noqa: PLC0415
+
+    return doctor.run(
+        doctor.Options(
+            paths=tuple(arguments.paths),
+            url=arguments.url or "",
+            type=arguments.type,
+            model=arguments.model or "",
+            key_env=arguments.key_env or "",
+            hosted=arguments.hosted,
+            timeout=arguments.timeout,
+            json=arguments.json,
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -86,6 +86,15 @@ def location(base_url: str) -> Location:
     return Location.ON_PREMISES if own else Location.EXTERNAL
 
 
+def loopback(base_url: str) -> bool:
+    """Whether this machine itself is meant."""
+    host = _host(base_url)
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
 def host_problem(base_url: str) -> str:
     """Why this cannot be a provider's base URL; "" when it can."""
     try:
