@@ -64,6 +64,7 @@ def _add_gateway(command: argparse.ArgumentParser) -> None:
     command.add_argument("--grace", type=float, default=30.0, metavar="SECONDS", help="for streams after SIGTERM")
     command.add_argument("--max-body", type=int, default=32 << 20, metavar="BYTES", help="of a request")
     command.add_argument("--workers", type=int, default=1, metavar="N", help="processes that share the port")
+    _add_store(command)
     command.set_defaults(run=_gateway)
 
 
@@ -73,7 +74,16 @@ def _add_up(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--listen", default=LOCAL_LISTEN, metavar="HOST:PORT")
     command.add_argument("--state", metavar="DIR", help="where table and keys are written; else a temporary folder")
+    _add_store(command)
     command.set_defaults(run=_up)
+
+
+def _add_store(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--store-bytes", type=int, default=0, metavar="BYTES",
+        help="memory for responses that clients go on from by previous_response_id; 0: none is kept",
+    )  # fmt: skip
+    command.add_argument("--store-seconds", type=float, default=3600.0, metavar="SECONDS", help="for which one is kept")
 
 
 def _add_render(command: argparse.ArgumentParser) -> None:
@@ -146,6 +156,8 @@ def _gateway(arguments: argparse.Namespace) -> int:
             grace=arguments.grace,
             max_body=arguments.max_body,
             workers=arguments.workers,
+            store_bytes=arguments.store_bytes,
+            store_seconds=arguments.store_seconds,
         )
     )
 
@@ -153,7 +165,15 @@ def _gateway(arguments: argparse.Namespace) -> int:
 def _up(arguments: argparse.Namespace) -> int:
     from pointsman.local import up  # noqa: PLC0415
 
-    return up.run(up.Options(paths=tuple(arguments.paths), listen=arguments.listen, state=arguments.state))
+    return up.run(
+        up.Options(
+            paths=tuple(arguments.paths),
+            listen=arguments.listen,
+            state=arguments.state,
+            store_bytes=arguments.store_bytes,
+            store_seconds=arguments.store_seconds,
+        )
+    )
 
 
 def _render(arguments: argparse.Namespace) -> int:

@@ -77,6 +77,7 @@ FILE: Final = 16
 JSON_SCHEMA: Final = 32
 REASONING: Final = 64
 CALLED: Final = 128  # not of a model: the conversation has calls of tools in it
+STATE: Final = 256  # of the vendor's own: a conversation, a stored prompt, work in the background
 
 
 class Head(msgspec.Struct, frozen=True):

@@ -151,4 +151,4 @@ def test_paths_with_and_without_v1() -> None:
     """Clients put /v1 into the base URL or leave it out."""
     for dialect, module in dialects.ALL.items():
         assert dialects.for_path(module.PATH) is dialects.for_path(module.PATH[3:]) is dialect
-    assert dialects.for_path("/v1/embeddings") is None
+    assert dialects.for_path("/v1/images") is None

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pointsman.dialects.services import Service
 from pointsman.exchange import (
     AUDIO,
     CALLED,
@@ -17,6 +18,7 @@ from pointsman.exchange import (
     JSON_SCHEMA,
     PARALLEL_TOOLS,
     REASONING,
+    STATE,
     TOOLS,
     BadRequestError,
     Failure,
@@ -145,14 +147,14 @@ HEADS = st.builds(
 
 
 @given(
-    PLACES, FENCES, HEADERS, st.sampled_from(list(Dialect)), HEADS,
+    PLACES, FENCES, HEADERS, st.sampled_from([*Dialect, *Service]), HEADS,
     st.lists(st.tuples(st.integers(0, 5), KINDS, st.integers(0, 9000))), st.lists(st.integers(0, 20_000), max_size=6),
 )  # fmt: skip
 def test_nothing_outside_the_fence_is_sent_a_byte(  # noqa: PLR0917
     places: list[Provider],
     fence: Fence,
     header: str,
-    dialect: Dialect,
+    dialect: Dialect | Service,
     head: Head,
     failures: list[tuple[int, FailureKind, int]],
     counts: list[int],
@@ -335,3 +337,24 @@ def test_a_fence_that_cannot_be_read_is_refused(header: str) -> None:
     """A policy that was meant to hold must not silently not hold."""
     with pytest.raises(BadRequestError, match="x-pointsman-data-policy"):
         read_fence(header)
+
+
+@given(st.lists(st.sampled_from(["m", "m:latest", "M", "n"]), min_size=1, max_size=6), st.sampled_from(list(Service)))
+def test_what_is_no_dialect_goes_to_the_primarys_very_model_alone(models: list[str], service: Service) -> None:
+    """Whatever else is in the chain, and whatever the route asks of models that write."""
+    places = [provider(f"p{i}", models=(Model(id=each, context_window=512),)) for i, each in enumerate(models)]
+    targets = tuple(Target(provider=p.name, model=p.models[0].id) for p in places)
+    policy = Policy(context=Context(block_below=16000), required=("tools", "reasoning"))
+    asked = Route(name="r", model_name="r", targets=targets, policy=policy)
+    chain = survey(asked, table(places), Need(service))
+    assert [candidate.model.id for candidate in chain.candidates] == [each for each in models if each == models[0]]
+    assert {passed.reason for passed in chain.passed} <= {"other-model"}
+    assert len(chain.candidates) + len(chain.passed) == len(models)
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_only_the_vendor_keeps_what_it_keeps(native: bool) -> None:
+    """Its conversations, stored prompts, and work in the background."""
+    one = provider("p", api=("openai-responses",), native=native)
+    chain = survey(route([one]), table([one]), Need(Dialect.RESPONSES, STATE))
+    assert [passed.reason for passed in chain.passed] == ([] if native else ["state"])

@@ -21,7 +21,7 @@ CHUNK = b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
 
 @pytest.fixture
 async def gateway(start: Start, upstream: FakeUpstream) -> Gateway:
-    gateway: Gateway = await start(chain(provider("a", upstream)), max_body=100_000)
+    gateway: Gateway = await start(chain(provider("a", upstream, native=True)), max_body=100_000)
     return gateway
 
 
@@ -163,7 +163,7 @@ async def test_http_1_0_sees_a_cut_as_a_cut(start: Start, upstream: FakeUpstream
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/", 404), ("GET", "/v1/embeddings", 404), ("GET", "/v1/chat/completions", 405), ("DELETE", "/v1/models", 405),
+    [("GET", "/", 404), ("GET", "/v1/embeddings", 405), ("GET", "/v1/images", 404), ("GET", "/v1/chat/completions", 405), ("DELETE", "/v1/models", 405),
      ("OPTIONS", "/v1/messages", 204), ("OPTIONS", "/v1/models", 204), ("GET", "/v1/models", 200), ("HEAD", "/v1/models", 200),
      ("GET", "/-/healthz", 200), ("GET", "/v1/models?limit=3", 200)],
 )  # fmt: skip

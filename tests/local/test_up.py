@@ -12,7 +12,9 @@ import httpx
 import pytest
 import yaml
 
+from pointsman.__main__ import parser
 from pointsman.local import search
+from pointsman.local import up as up_module
 from testbed.llama import LlamaServer
 from testbed.ports import free_port
 from testbed.tinymodel import TEXT, TinyModel
@@ -160,3 +162,13 @@ async def test_a_server_that_wants_a_key_is_found(server: LlamaServer, monkeypat
     monkeypatch.setattr(search, "USUAL_PORTS", {"LlamaCpp": server.port})
     async with httpx.AsyncClient(trust_env=False) as client:
         assert await search.search(client) == {"LlamaCpp": ()}
+
+
+def test_the_store_is_the_gateways_to_keep(tmp_path: Path) -> None:
+    """`up` hands on how much, and for how long; nothing is kept unless it is said."""
+    told = parser().parse_args(["up", "--store-bytes", "7", "--store-seconds", "9"])
+    assert (told.store_bytes, told.store_seconds) == (7, 9.0)
+    assert parser().parse_args(["up"]).store_bytes == parser().parse_args(["gateway"]).store_bytes == 0
+    options = up_module.Options((), "127.0.0.1:1", store_bytes=7, store_seconds=9.0)
+    command = up_module.Up(options, tmp_path)._gateway._command
+    assert command[-2:] == ["--store-bytes=7", "--store-seconds=9.0"]

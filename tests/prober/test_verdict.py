@@ -12,7 +12,7 @@ FOUND = Finding(ok=True, models=(ServedModel("m"), ServedModel("n")), credential
 STILL, MOVED = Look({"tokens": 1.0}, running=1.0), Look({"tokens": 2.0}, running=1.0)
 
 
-@pytest.mark.parametrize("status", [200, 201, 400, 404, 405, 409, 413, 415, 422])
+@pytest.mark.parametrize("status", [200, 201, 400, 404, 405, 409, 413, 415, 422, 501])
 def test_an_answer_is_a_sign_of_life(status: int) -> None:
     """Also one that finds fault with our request."""
     assert of_answer(Answer(status, b'{"detail":"Not Found"}'), FOUND, "m") == FOUND

@@ -1,10 +1,10 @@
-"""The wire formats, one file each. A new one is a file and a line in `ALL`."""
+"""The wire formats, one file each. A new one is a file and a line in `ALL`; `services` are what else is passed on."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from pointsman.dialects import chat, messages, responses
+from pointsman.dialects import chat, messages, responses, services
 from pointsman.names import Dialect
 
 if TYPE_CHECKING:
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from msgspec import Raw
 
+    from pointsman.dialects.services import Service
     from pointsman.dialects.told import Json, Said, Told
     from pointsman.exchange import Failure, Head, Signal, Usage
     from pointsman.sse import Frame
@@ -63,14 +64,17 @@ ALL: Final[dict[Dialect, Wire]] = {
     Dialect.MESSAGES: messages,
 }
 
-_PATHS: Final = {
+WIRES: Final[dict[Dialect | Service, Wire]] = dict([*ALL.items(), *services.ALL.items()])
+"""All that is passed on: dialects, which are translated into each other, and services, which are not."""
+
+_PATHS: Final[dict[str, Dialect | Service]] = {
     path: dialect
     for dialect, module in ALL.items()
     # With and without /v1: clients put it into the base URL or leave it out.
     for path in (module.PATH, module.PATH.removeprefix("/v1"))
-}
+} | services.PATHS
 
 
-def for_path(path: str) -> Dialect | None:
-    """The dialect that is spoken at a path, given without query; None: no dialect is."""
+def for_path(path: str) -> Dialect | Service | None:
+    """What is asked for at a path, given without query; None: nothing is."""
     return _PATHS.get(path)

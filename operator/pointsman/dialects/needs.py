@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import Raw
 
-from pointsman.exchange import AUDIO, CALLED, FILE, IMAGE, JSON_SCHEMA, PARALLEL_TOOLS, REASONING, TOOLS
+from pointsman.exchange import AUDIO, CALLED, FILE, IMAGE, JSON_SCHEMA, PARALLEL_TOOLS, REASONING, STATE, TOOLS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     Fields = Mapping[str, Raw]
+
+ELSEWHERE: Final = ("conversation", "background", "prompt")
+"""Fields of Responses that ask for what only the vendor keeps: conversations, background work, stored prompts."""
 
 _EMPTY: Final = frozenset({b"null", b"[]", b"{}", b'""', b"false"})
 _UNCALLED: Final = frozenset({b"", b"null", b"[]"})
@@ -85,6 +88,8 @@ def responses(fields: Fields) -> int:
     needs = _tools(fields) if "tools" in fields else 0
     if "text" in fields and _format(fields["text"]) == "json_schema":
         needs |= JSON_SCHEMA
+    if any(name in fields and _filled(fields[name]) for name in ELSEWHERE):
+        needs |= STATE
     return needs | (_reasoning(fields["reasoning"]) if "reasoning" in fields else 0)
 
 

@@ -6,6 +6,7 @@ small for the request.
 
     the fence            location and region, narrowed by the request's own header
     then what is fixed   skip (decided when the table was made), suspended, no credential, dialect, capabilities, window
+                         or, of what is no dialect (`services`), that it is another model than the primary
     then the order       as written; then what was down until lately, if the policy says so; then cold models; then
                          providers whose probes fail; last what is cooling, the least bad first
     then the size        what cannot hold the request is left out; what perhaps cannot, or writes less than the request
@@ -15,13 +16,14 @@ small for the request.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 
 from pointsman import kinds
-from pointsman.dialects import openrouter
-from pointsman.exchange import TOOLS, BadRequestError, FailureKind
+from pointsman.dialects import openrouter, services
+from pointsman.dialects.services import Service
+from pointsman.exchange import STATE, TOOLS, BadRequestError, FailureKind
 from pointsman.failover import capability, context
 from pointsman.failover.context import Fit
 from pointsman.failover.pace import LOAD
@@ -48,6 +50,7 @@ MAX_TOKENS: Final = "max-tokens"
 _LOCAL_ONLY: Final = (Location.IN_CLUSTER.value, Location.ON_PREMISES.value)
 _TERM: Final = re.compile(r"(locations|regions)=([\w.,\- ]+)")
 _DIALECTS: Final = frozenset(Dialect)
+_PINNED: Final = frozenset({Dialect.CHAT, Dialect.RESPONSES})  # where OpenRouter's pin is documented
 _TERMS: Final = "'local-only', 'locations=A,B', 'regions=C,D'"
 _HOPELESS: Final = frozenset({FailureKind.AUTHENTICATION, FailureKind.RATE_LIMITED, FailureKind.MODEL_NOT_FOUND})
 
@@ -81,7 +84,7 @@ class Passed(msgspec.Struct, frozen=True, gc=False):
 class Need(msgspec.Struct, frozen=True, gc=False):
     """What a request asks of a target. `fence` is the request's own, which can only narrow the route's."""
 
-    dialect: Dialect
+    dialect: Dialect | Service
     needs: int = 0  # bits of exchange's constants
     fence: Fence | None = None
 
@@ -155,9 +158,8 @@ def survey(
         objection = (
             _outside(provider, model, spoken, fences)
             or (("skip", target.skip) if target.skip else None)
-            or _unfit(provider, spoken, keyless)
-            or capability.lacking(model, provider, need.needs, route.policy)
-            or _blocked(route, i, model)
+            or _unusable(provider, spoken, keyless)
+            or _unfit(provider, model, need, route, i)
         )
         if objection:
             passed.append(Passed(provider.name, target.model, *objection))
@@ -173,8 +175,19 @@ def survey(
     return Chain(tuple(candidates), tuple(passed), fences, first, after, cold, translates, toolless)
 
 
-def _spoken(provider: Provider, model: Model, asked: Dialect) -> tuple[Dialect, ...]:
+def _unfit(provider: Provider, model: Model, need: Need, route: Route, i: int) -> tuple[str, str] | None:
+    if isinstance(need.dialect, Service):
+        # What a route asks of models that write, such as tools and windows, is nothing to one that embeds.
+        return services.unfit(provider, model.id, route.targets[0].model, need.dialect)
+    if need.needs & STATE and not provider.native:
+        return "state", "only the vendor itself keeps conversations, stored prompts and work in the background"
+    return capability.lacking(model, provider, need.needs, route.policy) or _blocked(route, i, model)
+
+
+def _spoken(provider: Provider, model: Model, asked: Dialect | Service) -> tuple[Dialect, ...]:
     """The dialects in which a target can be asked, best first: the client's own if it speaks that."""
+    if isinstance(asked, Service):
+        return (cast("Dialect", asked),)  # as good as one from here on: it is never translated
     speaks = [Dialect(name) for name in provider.api if name in _DIALECTS]
     if openrouter.pins(model, provider):
         # Its documentation tells of the pin in these two.
@@ -183,7 +196,7 @@ def _spoken(provider: Provider, model: Model, asked: Dialect) -> tuple[Dialect, 
 
 
 def _speech(
-    spoken: tuple[Dialect, ...], asked: Dialect, provider: Provider
+    spoken: tuple[Dialect, ...], asked: Dialect | Service, provider: Provider
 ) -> tuple[Dialect, tuple[Dialect, ...], bool, bool]:
     first, *others = spoken
     kind = kinds.named(provider.type) if first is asked else None
@@ -347,7 +360,8 @@ def _unpinned(model: Model, spoken: tuple[Dialect, ...]) -> str:
             "OpenRouter hands requests on to hosts anywhere: name those in the region in the model's "
             "compat.openRouterRouting.only"
         )
-    return "" if spoken != (Dialect.MESSAGES,) else "OpenRouter is pinned to hosts in chat and Responses alone"
+    told = not spoken or not _PINNED.isdisjoint(spoken)
+    return "" if told else "OpenRouter is pinned to hosts in chat and Responses alone"
 
 
 def _blocked(route: Route, i: int, model: Model) -> tuple[str, str] | None:
@@ -392,7 +406,7 @@ def _is(passed: Passed, candidate: Candidate) -> bool:
     return passed.provider == candidate.provider.name and passed.model == candidate.model.id
 
 
-def _unfit(provider: Provider, spoken: tuple[Dialect, ...], keyless: Collection[str]) -> tuple[str, str] | None:
+def _unusable(provider: Provider, spoken: tuple[Dialect, ...], keyless: Collection[str]) -> tuple[str, str] | None:
     if provider.suspended:
         return "suspended", "the provider is suspended"
     if provider.name in keyless:

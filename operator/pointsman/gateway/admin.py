@@ -9,16 +9,18 @@ import msgspec
 
 from pointsman import __version__, dialects
 from pointsman.dialects import chat, messages
-from pointsman.gateway import answers, counts, metrics
+from pointsman.gateway import answers, counts, metrics, store
 from pointsman.gateway.answers import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from pointsman.gateway.edge import Request
     from pointsman.gateway.state import State
 
 _PATHS: Final = (
     "POST /v1/chat/completions, POST /v1/responses, POST /v1/messages, POST /v1/messages/count_tokens, "
+    "POST /v1/embeddings, POST /v1/rerank, POST /v1/score, POST /v1/completions, GET /v1/responses/{id}, "
     "GET /v1/models, GET /v1/models/{id}, GET /-/healthz, GET /-/readyz, GET /-/config, GET /-/explain/{request id}, "
     "GET /metrics"
 )
@@ -26,8 +28,11 @@ _TEXT: Final = b"text/plain; charset=utf-8"
 _EXPOSITION: Final = b"text/plain; version=0.0.4; charset=utf-8"
 
 
-def answer(state: State, method: bytes, path: str, fields: Mapping[bytes, bytes]) -> Answer:
+def answer(state: State, request: Request) -> Answer:
     """The answer to any request that is not for a model."""
+    method, path, fields = request.method, request.path, request.fields
+    if method in store.METHODS and path.startswith(store.PREFIXES):
+        return store.answer(state.store, method, path, request.query, state.now)
     page = _PAGES.get(path)
     prefix = next((prefix for prefix in _BELOW if path.startswith(prefix)), "") if page is None else ""
     posted = dialects.for_path(path) is not None or path in counts.PATHS
@@ -116,6 +121,9 @@ def _gauges(state: State) -> Iterable[str]:
     yield from metrics.gauge("pointsman_gateway_active_requests", "Requests under way.", (), {(): len(state.exchanges)})
     yield from metrics.gauge("pointsman_gateway_active_streams", "Answers that are being sent.", (), {(): streams})
     yield from metrics.gauge("pointsman_gateway_connections", "Clients connected.", (), {(): len(state.clients)})
+    yield from metrics.gauge("pointsman_gateway_stored_responses", "Responses that are kept to go on from.", (),
+                             {(): len(state.store)})  # fmt: skip
+    yield from metrics.gauge("pointsman_gateway_stored_bytes", "What they take.", (), {(): state.store.size})
     yield from metrics.gauge("pointsman_gateway_config_info", "The table in force.", ("hash", "namespace"), info)
     yield from metrics.gauge("pointsman_gateway_ready", "Whether a table is in force and the gateway is not draining.",
                              (), {(): float(table is not None and not state.draining)})  # fmt: skip

@@ -27,6 +27,7 @@ _NEVER_OURS: Final = frozenset({401, 402, 403})
 # Reasons of the request's own, or of the route's: it would be no other at another time.
 _FOR_GOOD: Final = frozenset({
     "dialect", "tools", "parallel-tools", "image", "audio", "file", "json-schema", "context-blocked",
+    "state", "other-model", "no-service",
 })  # fmt: skip
 
 

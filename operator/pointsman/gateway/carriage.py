@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from pointsman.gateway.hedge import Rival
     from pointsman.gateway.routing import Lane, Tally
     from pointsman.gateway.state import State
+    from pointsman.gateway.store import Keeping
     from pointsman.gateway.upstream import Connection, Dial, Fields
 
 _STREAM: Final = b"text/event-stream"
@@ -102,6 +103,7 @@ class Carriage(msgspec.Struct, eq=False):
     asking: Asking | None = None  # how many tokens the request has
     line: Connection | Dial | None = None
     tally: Tally = cast("Tally", None)  # of the target being tried
+    kept: Keeping | None = None  # what keeps the answer for a later request
 
     @property
     def wire(self) -> Wire:
@@ -156,7 +158,7 @@ class Carriage(msgspec.Struct, eq=False):
     def translation(self) -> Translation:
         """The request in the words of any target."""
         if self._translation is None:
-            self._translation = Translation(self.lane.dialect, self.head.fields)
+            self._translation = Translation(self.lane.home, self.head.fields)
         return self._translation
 
     def crossing(self, tally: Tally) -> Crossing | None:

@@ -40,7 +40,7 @@ def begin(state: State, client: Client, request: Request) -> None:
     taken = intake.admit(state, client, request, Dialect.MESSAGES)
     if taken is None:
         return
-    lane, head = taken
+    lane, head, _ = taken
     if lane.chain.candidates:
         Count(state, client, lane, head).start()
     else:

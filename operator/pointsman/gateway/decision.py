@@ -7,7 +7,8 @@
     REASON  = a failover reason (ConnectFailure, Timeout, …, Busy) of one that failed, or why it was not tried:
               fence, skip, suspended, credential, dialect, context-blocked, context, max-tokens, cold, cooling-REASON,
               tools, parallel-tools, image, audio, file, json-schema, capability-CAPABILITY, or what the dialects that
-              it speaks cannot say of the request: hosted-tool, logprobs, state, …, unreadable
+              it speaks cannot say of the request: hosted-tool, logprobs, state, …, unreadable;
+              of what is no dialect: other-model, no-service
     DIALECT = what was spoken to who answered, if the client speaks another
     FIELD   = a field of the request that the target was not sent
 

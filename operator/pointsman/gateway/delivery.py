@@ -59,7 +59,8 @@ class Delivery(Carriage, eq=False):
 
     def _flow(self, run: bytes) -> None:
         """Pass on what was not even held: the most frequent thing of all."""
-        self._client.pass_on(run, last=False)
+        kept = self.kept
+        self._client.pass_on(run if kept is None else kept.feed(run), last=False)
         now = self.state.now
         if self._told is not None:
             self._told.add(run)
@@ -75,10 +76,13 @@ class Delivery(Carriage, eq=False):
             self._sent_at = state.now
             self._client.pass_on(_COMMENT, last=False)
         else:
-            self._client.pass_on(run, last)
+            kept = self.kept
+            self._client.pass_on(run if kept is None else kept.feed(run), last)
         if last:
             self.usage = reading.usage
             self.obey(self.run.feed(FINISHED, state.now))
+            if self.kept is not None:
+                self.kept.finish(state.now)
             self.finish(self.shown)
             return
         if self._told is not None and run:
@@ -106,7 +110,7 @@ class Delivery(Carriage, eq=False):
         if told is None or not self.committed:
             return False
         if reading is not None and not self.resuming and (rest := reading.take()):
-            self._client.pass_on(rest, last=False)
+            self._client.pass_on(rest if self.kept is None else self.kept.feed(rest), last=False)
             told.add(rest)
         told.fold()
         return not told.lost
@@ -124,7 +128,8 @@ class Delivery(Carriage, eq=False):
             told.add(held)
             told.fold()
         event = self.lane.wire.write_stream_error(status, code, message, told) if streamed else b""
-        self._client.end_broken(held + event)
+        end = held + event
+        self._client.end_broken(end if self.kept is None else self.kept.feed(end))
         account.broken(self, failure)
         self.finish(self.shown, code)
 

@@ -49,6 +49,7 @@ class Request(msgspec.Struct, frozen=True):
     body: bytes
     keep: bool  # the connection may be used again
     chunks: bool = True  # its client reads chunks: HTTP/1.1
+    query: str = ""
 
 
 class Client(asyncio.Protocol):
@@ -191,7 +192,8 @@ class Client(asyncio.Protocol):
         body = self._take_body()
         framing.check_size(len(body), self._state.options.max_body)
         method, path, keep = parser.get_method(), framing.path_of(target), parser.should_keep_alive()
-        self._queue.append(Request(method, path, self._head, body, keep, self._version == "1.1"))
+        chunks, query = self._version == "1.1", framing.query_of(target)
+        self._queue.append(Request(method, path, self._head, body, keep, chunks, query))
         if keep and self._origin and method == b"POST" and self._version == "1.1":
             self._habit = habit.read(self._origin, path, self._head)
         self.reading = self._read = False
@@ -325,7 +327,7 @@ class Client(asyncio.Protocol):
         elif request.path in counts.PATHS and request.method == b"POST":
             counts.begin(self._state, self, request)
         else:
-            self.refuse(admin.answer(self._state, request.method, request.path, request.fields))
+            self.refuse(admin.answer(self._state, request))
 
     def _after(self) -> None:
         self.since = self._state.now

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from msgspec import Raw
 
+    from pointsman.dialects.services import Service
+
 _ANTHROPIC_VERSION: Final = b"2023-06-01"
 _PROMPT: Final = ("system", "instructions", "messages", "input")
 _RESET: Final = re.compile(
@@ -29,7 +31,9 @@ _MILLISECONDS: Final = 1e11  # of the epoch, no date in seconds is as large
 _ALIKE: Final = 2048  # bytes at the head of each part of a prompt by which it is known again
 
 
-def passed_on(dialect: Dialect, fields: Mapping[bytes, bytes], own: Collection[bytes], *, native: bool = True) -> bytes:
+def passed_on(
+    dialect: Dialect | Service, fields: Mapping[bytes, bytes], own: Collection[bytes], *, native: bool = True
+) -> bytes:
     """Of a client's fields (names in lower case), the lines that a target is sent; not those that it sets itself.
 
     Only Anthropic itself (`native`) is told of the betas that a client asks for. What says who the client is, and in
@@ -46,7 +50,7 @@ def passed_on(dialect: Dialect, fields: Mapping[bytes, bytes], own: Collection[b
     return lines
 
 
-def said(dialect: Dialect, fields: Mapping[bytes, bytes]) -> object:
+def said(dialect: Dialect | Service, fields: Mapping[bytes, bytes]) -> object:
     """What `passed_on` depends on of a client's fields."""
     accept = fields.get(b"accept")
     if dialect is Dialect.MESSAGES:

@@ -85,6 +85,11 @@ def without_upgrade(method: bytes, target: bytes, fields: Mapping[bytes, bytes])
     return b"%b %b HTTP/1.1\r\n%b\r\n" % (method, target, b"".join(map(b"%b: %b\r\n".__mod__, kept.items())))
 
 
+def query_of(target: bytes) -> str:
+    """The query of a request's target, without its question mark; "": there is none."""
+    return target.partition(b"?")[2].partition(b"#")[0].decode("latin-1")
+
+
 def path_of(target: bytes) -> str:
     """The path of a request's target in origin or absolute form, without query."""
     if not target.startswith(b"/"):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from pointsman import dialects
+from pointsman.dialects.services import Service
 from pointsman.gateway import framing
 from pointsman.names import Dialect
 
@@ -32,7 +33,7 @@ class Habit(msgspec.Struct, frozen=True):
     after: bytes  # the blank line included
     start: int  # of the digits
     path: str
-    dialect: Dialect
+    dialect: Dialect | Service
     fields: dict[bytes, bytes]
     length: bytes  # the digits of the first
 

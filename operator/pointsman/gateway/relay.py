@@ -61,7 +61,7 @@ class Exchange(Delivery, eq=False):
             )
         if lane.chain.translates and not self._said():
             return
-        if choose.fits_all(self.order, self.state.windows, self.head):
+        if not lane.measured or choose.fits_all(self.order, self.state.windows, self.head):
             command = self.run.start(self.started)
             if isinstance(command, steps.Try):
                 self._try(command)
@@ -124,7 +124,7 @@ class Exchange(Delivery, eq=False):
         # A step that speaks chat for its flags is compared with what was told as it is.
         crosses = step.dialect is self.lane.dialect and self.crossing(self.tally)
         translator = crosses.translator() if crosses else None
-        return Joined(self.lane.dialect, dialects.ALL[step.spoken], self.head, told, step, translator)
+        return Joined(self.lane.home, dialects.ALL[step.spoken], self.head, told, step, translator)
 
     def received(self, body: bytes, last: bool) -> None:
         reading = self._reading
@@ -337,7 +337,11 @@ class Exchange(Delivery, eq=False):
 
     def _deliver(self, _command: steps.Deliver) -> None:
         self._answered_by()
-        self._client.reply(self.status, self._type, self._body, account.header(self, answered=True))
+        kept = self.kept
+        body = self._body if kept is None else kept.whole(self._body)
+        self._client.reply(self.status, self._type, body, account.header(self, answered=True))
+        if kept is not None:
+            kept.finish(self.state.now)
         self.finish(self.status)
 
     def _fail(self, command: steps.Fail) -> None:
@@ -366,7 +370,7 @@ class Exchange(Delivery, eq=False):
             run.patient_until = self.started + LOAD_LONGEST
         if self.grants and failure.kind is not FailureKind.BUSY:
             load.release(self, candidate.provider.name)
-        if failure.kind is FailureKind.CONTEXT_LENGTH_EXCEEDED:
+        if failure.kind is FailureKind.CONTEXT_LENGTH_EXCEEDED and self.lane.measured:
             preflight.learn(self, candidate, failure)
         run.jitter = JITTER[0] + (JITTER[1] - JITTER[0]) * random()  # noqa: S311 - spreads, and guards nothing
         command = run.feed(Broke(failure, self._resumable()), time.monotonic())

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlsplit
 
 import msgspec
 
 from pointsman import __version__, dialects, kinds
+from pointsman.dialects.services import Service
 from pointsman.failover import choose
 from pointsman.failover.choose import Need
 from pointsman.failover.context import MEDIA
@@ -51,9 +52,10 @@ class Place:
         self.names = frozenset(name.lower().encode() for name in provider.headers)  # fields that it sets itself
         self.heads = _heads(provider, credential)
 
-    def request(self, dialect: Dialect, path: str, body: bytes) -> bytes:
+    def request(self, dialect: Dialect | Service, path: str, body: bytes) -> bytes:
         """A request of the gateway's own, to any path of the server."""
-        head = self.heads[dialect].replace(dialects.ALL[dialect].PATH.encode() + b" HTTP", path.encode() + b" HTTP", 1)
+        own = dialects.WIRES[dialect].PATH
+        head = self.heads[dialect].replace(own.encode() + b" HTTP", path.encode() + b" HTTP", 1)
         passed = fields.passed_on(dialect, {}, self.names, native=self.provider.native)
         return b"%b%bContent-Length: %d\r\n\r\n%b" % (head, passed, len(body), body)
 
@@ -63,8 +65,8 @@ class Tally:
 
     __slots__ = (
         "_openings", "_prices", "_taught", "_taught_at", "_timeouts", "candidate", "cost", "crosses", "dialect",
-        "duration", "first", "head", "input", "keeps", "limited", "line", "ok", "output", "place", "requests", "told", "way",
-        "wire",
+        "duration", "first", "head", "input", "keeps", "limited", "line", "ok", "output", "place", "requests", "told",
+        "way", "wire",
     )  # fmt: skip
 
     def __init__(self, lane: Lane, candidate: Candidate, metrics: Metrics) -> None:
@@ -82,7 +84,7 @@ class Tally:
         self.output = metrics.tokens[provider, model, lane.dialect, "output"]
         self.place = lane.routing.places[provider]
         self.dialect = candidate.dialect
-        self.wire = dialects.ALL[candidate.dialect]
+        self.wire = dialects.WIRES[candidate.dialect]
         self.crosses = candidate.translated or candidate.mended  # its answers are read and written anew
         self.head = self.place.heads[candidate.dialect]
         self._openings: dict[object, bytes] = {}
@@ -160,6 +162,7 @@ class Lane:
         "_tallies",
         "chain",
         "dialect",
+        "measured",
         "minds_media",
         "model",
         "route",
@@ -171,12 +174,19 @@ class Lane:
         self, routing: Routing, model: str, route: Route, need: Need, metrics: Metrics, pace: Pace
     ) -> None:
         self.routing, self.model, self.route, self.dialect = routing, model, route, need.dialect
-        self.wire = dialects.ALL[need.dialect]
+        self.wire = dialects.WIRES[need.dialect]
+        # Of a list of texts each must fit by itself: its size says nothing of that.
+        self.measured = not isinstance(need.dialect, Service)
         self.chain = choose.survey(route, routing.providers, need, routing.keyless, pace)
-        self.minds_media = not need.needs & MEDIA and choose.minds_media(self.chain)
+        self.minds_media = self.measured and not need.needs & MEDIA and choose.minds_media(self.chain)
         self._metrics = metrics
         self._tallies: dict[Candidate, Tally] = {}
         self._asked_in: dict[tuple[Candidate, Dialect], Candidate] = {}
+
+    @property
+    def home(self) -> Dialect:
+        """The dialect, where only one can be: of services nothing is counted, translated or told again."""
+        return cast("Dialect", self.dialect)
 
     def tally(self, candidate: Candidate) -> Tally:
         """The target's Tally."""
@@ -218,7 +228,7 @@ class Routing:
         self._metrics = metrics
         self._pace = pace
         self._names = _names(table)
-        self._lanes: dict[tuple[str, Dialect, int], Lane] = {}
+        self._lanes: dict[tuple[str, Dialect | Service, int], Lane] = {}
 
     def names(self) -> Mapping[str, Route]:
         """All names that clients may ask for, with their routes."""
@@ -228,7 +238,7 @@ class Routing:
         """Up to three names that are like it."""
         return difflib.get_close_matches(model[:200], list(self._names)[:1000], 3)
 
-    def lane(self, model: str, dialect: Dialect, needs: int, fence: Fence | None = None) -> Lane | None:
+    def lane(self, model: str, dialect: Dialect | Service, needs: int, fence: Fence | None = None) -> Lane | None:
         """The lane for such requests; None: no such name. A request with a fence of its own has a lane of its own."""
         key = (model, dialect, needs)
         lane = self._lanes.get(key) if fence is None else None
@@ -267,7 +277,7 @@ def _names(table: RoutingTable) -> dict[str, Route]:
     return names
 
 
-def _heads(provider: Provider, credential: str) -> dict[Dialect, bytes]:
+def _heads(provider: Provider, credential: str) -> dict[Dialect | Service, bytes]:
     """For each dialect the head of a request, up to the fields that vary. TableError: a header cannot be one."""
     url = urlsplit(provider.base_url)
     fields = {
@@ -291,7 +301,7 @@ def _heads(provider: Provider, credential: str) -> dict[Dialect, bytes]:
     rest = "\r\n".join(lines)
     return {
         dialect: f"POST {prefix}{wire.PATH} HTTP/1.1\r\n{rest}\r\n".encode("latin-1")
-        for dialect, wire in dialects.ALL.items()
+        for dialect, wire in dialects.WIRES.items()
     }
 
 

@@ -36,6 +36,10 @@ _SLOW_SWEEP: Final = 1.0  # seconds between two looks at idle connections
 
 def main(options: Options) -> int:
     """Run until SIGTERM or SIGINT; the exit status."""
+    if options.workers > 1 and options.store_bytes:
+        text = "each process keeps responses of its own, and a client's next request may reach another"
+        os.write(2, f"pointsman gateway: --store-bytes needs --workers 1: {text}\n".encode())
+        return 2
     if options.workers > 1:
         return _supervise(options)
     return _run(options)
@@ -158,6 +162,7 @@ async def _sweep_slowly(state: State, reloader: Reloader) -> None:
         await asyncio.sleep(PERIOD)
         reloader.look()
         state.pools.sweep(state.now)
+        state.store.expire(state.now)
         for client in list(state.clients):
             client.time_out(state.now)
 

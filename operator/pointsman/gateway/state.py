@@ -16,6 +16,7 @@ from pointsman.failover.pace import Pace
 from pointsman.gateway.journal import Journal
 from pointsman.gateway.keeping import Keeper
 from pointsman.gateway.metrics import Metrics
+from pointsman.gateway.store import SECONDS, Store
 from pointsman.gateway.upstream import Pools
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Options:
     header_time: float = 15.0  # for a request's head to come
     body_time: float = 120.0  # for its body
     idle_time: float = 300.0  # for a connection without a request
+    store_bytes: int = 0  # of responses that are kept to go on from; 0: none are
+    store_seconds: float = SECONDS  # after which one is forgotten
 
 
 class State:
@@ -63,6 +66,7 @@ class State:
         self.metrics = Metrics()
         self.journal = journal or Journal()
         self.pools = Pools()
+        self.store = Store(options.store_bytes, options.store_seconds)
         self.routing: Routing | None = None  # None: no table was ever loaded
         self.error = ""  # why the table on disk is not the one in force
         self.absent = False  # there is no table on disk, and never was

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from pointsman.dialects.services import Service
 from pointsman.failover.pace import LOAD_LONGEST
 from pointsman.gateway.asking import Asking
 from pointsman.names import Dialect, Location
@@ -18,10 +19,14 @@ if TYPE_CHECKING:
 
 _AGAIN: Final = 60.0  # seconds until a model that is still cold is asked again
 _TURNS: Final = [{"role": "user", "content": "Hi"}]
-_REQUESTS: Final = {
+_REQUESTS: Final[dict[Dialect | Service, dict[str, Any]]] = {
     Dialect.CHAT: {"model": "", "messages": _TURNS, "max_tokens": 1},
     Dialect.RESPONSES: {"model": "", "input": "Hi", "max_output_tokens": 16},  # the least that is taken everywhere
     Dialect.MESSAGES: {"model": "", "messages": _TURNS, "max_tokens": 1},
+    Service.EMBEDDINGS: {"model": "", "input": "Hi"},
+    Service.RERANK: {"model": "", "query": "Hi", "documents": ["Hi"]},
+    Service.SCORE: {"model": "", "text_1": "Hi", "text_2": "Hi"},
+    Service.COMPLETIONS: {"model": "", "prompt": "Hi", "max_tokens": 1},
 }
 
 

@@ -32,10 +32,12 @@ def _die_with_parent() -> None:
 class GatewayChild:
     """`pointsman gateway` on a table in `folder`. It runs as in a cluster: it knows nothing but files."""
 
-    def __init__(self, listen: str, table: Path, credentials: Path) -> None:
+    def __init__(self, listen: str, table: Path, credentials: Path, more: tuple[str, ...] = ()) -> None:
+        """`more`: further arguments."""
         self._command = [
             sys.executable, "-m", "pointsman", "gateway",
             "--listen", listen, "--table", str(table), "--credentials", str(credentials),
+            *more,
         ]  # fmt: skip
         self._process: Process | None = None
 

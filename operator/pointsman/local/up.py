@@ -47,6 +47,8 @@ class Options:
     paths: tuple[str, ...]
     listen: str
     state: str | None = None
+    store_bytes: int = 0  # as the gateway's
+    store_seconds: float = 3600.0
 
 
 def run(options: Options) -> int:
@@ -70,7 +72,8 @@ class Up:
         self._options = options
         self._url = f"http://{options.listen}"
         self._files = Files(folder)
-        self._gateway = GatewayChild(options.listen, self._files.table, self._files.credentials)
+        store = (f"--store-bytes={options.store_bytes}", f"--store-seconds={options.store_seconds}")
+        self._gateway = GatewayChild(options.listen, self._files.table, self._files.credentials, store)
         self._prober: Prober[str] = Prober(on_result=self._probed)
         self._texts = source.Texts()
         self._loaded = Loaded()

@@ -62,7 +62,8 @@ def of_answer(answer: Answer, found: Finding, model: str) -> Finding | None:
         return replace(_failed(found, reason, message), credentials_valid=valid)
     if status == 404 and b"model" in answer.body[:4096].lower():
         return replace(found, models=tuple(each for each in found.models if each.id != model))
-    if status < 500 or (status == 503 and _full(answer)):
+    # 501: a server that embeds and does not chat.
+    if status < 500 or status == 501 or (status == 503 and _full(answer)):
         return found
     return modellist.refusal(answer) or found
 
