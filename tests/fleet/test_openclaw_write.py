@@ -54,13 +54,18 @@ def table(*routes: Route, mode: str = "Merge") -> RoutingTable:
     return RoutingTable(providers=(HOSTED, LOCAL, VLLM, STATED), routes=routes, mode=mode)
 
 
-def test_a_route_is_offered_in_the_dialects_that_reach_its_chain() -> None:
-    """At home in the primary's dialect, and in that of the target which it leaves unreached; no /v1 for Messages."""
-    providers = write(table(ASSISTANT), URL)["models"]["providers"]
+def test_a_route_is_offered_in_the_dialect_of_most_of_its_chain() -> None:
+    """The primary's where none is spoken by more: the gateway translates to the others; no /v1 for Messages."""
+    hosted = Route(name="hosted", model_name="hosted", targets=(HOSTED_TARGET, LOCAL_TARGET))
+    most = Route(name="most", model_name="most", targets=(HOSTED_TARGET, LOCAL_TARGET, VLLM_TARGET))
+    providers = write(table(ASSISTANT, hosted, most), URL)["models"]["providers"]
     assert {name: (p["baseUrl"], p["api"]) for name, p in providers.items()} == {
         "pointsman-responses": (f"{URL}/v1", "openai-responses"),
         "pointsman-messages": (URL, "anthropic-messages"),
     }
+    offered = {name: [model["id"] for model in p["models"]] for name, p in providers.items()}
+    assert offered["pointsman-messages"] == ["hosted"]
+    assert {"assistant", "most"} <= set(offered["pointsman-responses"])
 
 
 def test_what_the_whole_chain_can_do_is_what_is_said() -> None:

@@ -1,8 +1,7 @@
 """The `openclaw.json` that points agents at the gateway, holding only keys of OpenClaw's strict schema.
 
-A route is offered in the dialect that reaches most of its chain and, where that leaves targets unreached, also in the
-dialects that those speak. OpenClaw takes one dialect a provider, so there are up to three: `pointsman` (chat
-completions), `pointsman-responses`, `pointsman-messages`.
+A route is offered in the dialect that most of its chain speak: to the others the gateway translates. OpenClaw takes one
+dialect a provider, so there are up to three: `pointsman` (chat completions), `pointsman-responses`, `pointsman-messages`.
 """
 
 from __future__ import annotations
@@ -107,17 +106,9 @@ def _provider(base: str, dialect: Dialect, models: list[Json]) -> Json:
 
 
 def _models(offer: Offer) -> Iterator[tuple[Dialect, Json]]:
-    for dialect in _dialects(offer):
-        yield dialect, _model(offer.route.model_name, offer)
     # OpenClaw has one alias for a model: the others are offered as models of their own, which the gateway takes.
-    for alias in offer.aliases[1:]:
-        yield offer.home, _model(alias, offer)
-
-
-def _dialects(offer: Offer) -> list[Dialect]:
-    missed = [_spoken(provider)[:1] for provider, _ in offer.chain if offer.home not in provider.api]
-    further = {dialect for first in missed for dialect in first}
-    return [offer.home, *(dialect for dialect in PROVIDERS if dialect in further)]
+    for name in (offer.route.model_name, *offer.aliases[1:]):
+        yield offer.home, _model(name, offer)
 
 
 def _model(name: str, offer: Offer) -> Json:
