@@ -8,7 +8,7 @@ STAMP := $(VENV)/.stamp
 export PYTHONPATH := operator:tests
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup demo test test-fast test-real scorecard fuzz soak lint format bench crds manifests docs lock clean
+.PHONY: help setup demo test test-fast test-real scorecard matrix fuzz soak lint format bench crds manifests docs lock clean
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -ts "$$(printf '\t')"
@@ -34,12 +34,18 @@ test: lint  ## Everything: linters, unit tests, real servers, the real control p
 test-fast: $(STAMP)  ## The tests that need neither control plane nor node
 	@$(BIN)/python -m pytest -m "not cluster and not node and not wall and not real"
 
-test-real: $(STAMP)  ## A real vLLM on the processor: 6 GB, some five minutes
+test-real: $(STAMP)  ## Real vLLM (on the processor), Ollama and LiteLLM: 7 GB, some twenty minutes the first time
 	@$(BIN)/python -m testbed.vllm
+	@$(BIN)/python -m testbed.ollama
+	@$(BIN)/python -m testbed.litellm
 	@$(BIN)/python -m pytest -m real tests/real
+	@$(BIN)/python -m pytest tests/servers/test_ollama.py tests/servers/test_litellm.py
 
 scorecard: $(STAMP)  ## What clients see when models fail, in every dialect; writes docs/scorecard.md
 	@$(BIN)/python -m wall --write docs/scorecard.md
+
+matrix: $(STAMP)  ## Every client at every kind of target, in every dialect; writes docs/matrix.md
+	@$(BIN)/python -m matrix --write docs/matrix.md
 
 fuzz: $(STAMP)  ## A million mutated inputs for the readers of HTTP, events and dialects
 	@$(BIN)/python -m fuzz
@@ -60,6 +66,7 @@ format: $(STAMP)
 bench: $(STAMP)  ## The figures: gateway beside nginx and haproxy, failing over, operator with 500 providers
 	@$(BIN)/python bench/gateway.py
 	@$(BIN)/python bench/failover.py
+	@$(BIN)/python bench/translation.py
 	@$(BIN)/python bench/controller.py
 
 crds: $(STAMP)  ## Write crds/ and the chart's copy from the models

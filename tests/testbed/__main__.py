@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from testbed import controlplane, node, tools
+from testbed import agents, aimock, claudecode, codex, controlplane, llmock, node, nodejs, openclaw, tools
 from testbed.cache import root
 from testbed.tinymodel import CHAINS, TinyModel
 
@@ -19,6 +19,11 @@ def prepare(*, real_node: bool = True) -> Iterator[tuple[str, Path | None]]:
         yield tool.__name__, tool()
     for chain in CHAINS:
         yield f"model {chain}", TinyModel(chain).path()
+    yield "node.js", nodejs.node()
+    yield "aimock", aimock.prepare()
+    yield "llmock", llmock.prepare()
+    for agent in (openclaw, codex, claudecode):
+        yield agent.__name__.removeprefix("testbed."), agents.fetched(agent.package)
     yield "control plane", controlplane.build()
     if real_node:
         yield "real node", node.prepare()
