@@ -37,10 +37,11 @@ stream_by_stream = pytest.mark.parametrize("form", STREAMED, ids=lambda form: fo
 
 
 @pytest.mark.wall
-@pytest.mark.timeout(400)
-async def test_every_case_passes() -> None:
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("crossed", [False, True], ids=["passed-through", "translated"])
+async def test_every_case_passes(crossed: bool) -> None:
     """The real program behind the real wire; what fails is told with its reason."""
-    result = await runner.run()
+    result = await runner.run(crossed=crossed)
     print("\n".join(table.lines(result)))
     assert [line for line in table.lines(result) if "FAIL" in line] == []
     assert result.troubles == []
@@ -210,7 +211,9 @@ def test_the_table_counts_and_gives_reasons() -> None:
     assert said[1].split()[-6:] == ["ok", "FAIL", "--", "--", "--", "--"]
     assert "S01 chat-whole: the text is truncated" in said
     assert said[-1] == "1/2 pass"
-    assert table.markdown(result).endswith("**1/2 pass**\n")
+    written = table.markdown(result, result)
+    assert written.count("**1/2 pass**") == 2
+    assert written.rstrip().endswith("every request and every answer is translated")
 
 
 # The wall

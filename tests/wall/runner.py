@@ -53,8 +53,13 @@ class Result:
         return sum(not verdict.reasons for verdict in self.verdicts)
 
 
-async def run(scenarios: Iterable[Scenario] = ALL_SCENARIOS, forms: Iterable[Form] | None = None) -> Result:
-    """All scenarios in all their forms (or in these), against a `pointsman up` of their own."""
+async def run(
+    scenarios: Iterable[Scenario] = ALL_SCENARIOS, forms: Iterable[Form] | None = None, *, crossed: bool = False
+) -> Result:
+    """All scenarios in all their forms (or in these), against a `pointsman up` of their own.
+
+    `crossed`: no target speaks its client's dialect, so that all that passes is translated.
+    """
     result = Result(tuple(scenarios))
     begun = time.monotonic()
     wall = Wall()
@@ -67,7 +72,7 @@ async def run(scenarios: Iterable[Scenario] = ALL_SCENARIOS, forms: Iterable[For
         if wanted is None or form in wanted
     ]
     with tempfile.TemporaryDirectory(prefix="wall-") as folder:
-        async with started(Path(folder), document(cases, wall)) as program:
+        async with started(Path(folder), document(cases, wall, crossed=crossed)) as program:
             await ready(program, {ALIVE, *(case.name for case in cases)})
             await _all_probed(wall)
             result.verdicts = await _verdicts(cases, program)

@@ -17,6 +17,9 @@ text, whole, once, with one end, in the dialect's grammar, in time, and no targe
 catalogue of gateway failover with its thresholds, the rest are ours. `make scorecard` makes this page again.
 
 """
+_CROSSED: Final = (
+    "with targets of which none speaks its client's dialect, so that every request and every answer is translated"
+)
 
 
 def lines(result: Result) -> list[str]:
@@ -30,8 +33,8 @@ def lines(result: Result) -> list[str]:
     return [head, *rows, "", *_failures(result), *figures(result), last(result)]
 
 
-def markdown(result: Result) -> str:
-    """For docs/."""
+def markdown(result: Result, crossed: Result) -> str:
+    """For docs/. `crossed`: of the run in which no target speaks its client's dialect."""
     head = ["| | Scenario | " + " | ".join(_HEADS) + " |", "|---|---|" + "---|" * len(_HEADS)]
     rows = [
         f"| {scenario.ident} | {scenario.title} | " + " | ".join(_cells(result, scenario)) + " |"
@@ -39,7 +42,8 @@ def markdown(result: Result) -> str:
     ]
     failures = [f"- {line}" for line in _failures(result) if line]
     figured = [f"- {line}" for line in figures(result)]
-    parts = ["\n".join([*head, *rows]), "\n".join(failures), "\n".join(figured), f"**{last(result)}**"]
+    again = "\n".join([*(f"- {line}" for line in _failures(crossed) if line), f"**{last(crossed)}** {_CROSSED}"])
+    parts = ["\n".join([*head, *rows]), "\n".join(failures), "\n".join(figured), f"**{last(result)}**", again]
     return _ABOUT + "\n\n".join(part for part in parts if part) + "\n"
 
 
