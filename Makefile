@@ -27,12 +27,13 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP)  ## Watch two real backends, one killed in the middle of it: no request fails
 	@$(BIN)/python demo/demo.py
 
-test: lint  ## Everything: linters, unit tests, real servers, the real control plane, the real node
+test: lint  ## Everything: linters, unit tests, real servers, the real control plane, the real node, real agents
 	@$(BIN)/python -m testbed prepare
-	@$(BIN)/python -m pytest -m "not real"
+	@$(BIN)/python -m pytest -m "not real and not agents"
+	@$(BIN)/python -m pytest tests/clients
 
 test-fast: $(STAMP)  ## The tests that need neither control plane nor node
-	@$(BIN)/python -m pytest -m "not cluster and not node and not wall and not real"
+	@$(BIN)/python -m pytest -m "not cluster and not node and not wall and not real and not agents"
 
 test-real: $(STAMP)  ## Real vLLM (on the processor), Ollama and LiteLLM: 7 GB, some twenty minutes the first time
 	@$(BIN)/python -m testbed.vllm
