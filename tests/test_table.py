@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from pointsman import table
 
+ASKED = ("m", "m:latest", "n", "n:latest")
+
 names = st.text("abcdefghij-", min_size=1, max_size=8)
 models = st.builds(
     table.Model, id=names, context_window=st.integers(0, 10**6), cost=st.dictionaries(names, st.floats(0, 100))
@@ -110,3 +112,18 @@ def test_a_newer_writers_extra_field_is_let_through() -> None:
     canonical = msgspec.json.encode(content, order="sorted")
     content["hash"] = table._hash(canonical)
     assert table.load(json.dumps(content).encode()).hash == content["hash"]
+
+
+def test_a_model_is_found_by_either_of_its_names() -> None:
+    """Ollama's `m` is `m:latest`, and bears the name that was asked for; elsewhere a name is a name."""
+    listed = (table.Model(id="m:latest", context_window=7), table.Model(id="n"))
+    place = table.Provider(name="p", type="Ollama", base_url="http://h", api=(), models=listed)
+    found = [place.find(name) for name in ASKED]
+    assert [model and (model.id, model.context_window) for model in found] == [
+        ("m", 7),
+        ("m:latest", 7),
+        ("n", 0),
+        ("n:latest", 0),
+    ]
+    elsewhere = msgspec.structs.replace(place, type="VLLM")
+    assert [elsewhere.find(name) is not None for name in ASKED] == [False, True, True, False]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import TYPE_CHECKING
 
-from pointsman import __version__
+from pointsman import __version__, argument_types
 from pointsman.names import LOCAL_LISTEN, ROUTING_FILE, Mode, ProviderType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+_BROKEN_PIPE = 141  # as shells tell SIGPIPE
 
 Command = "Callable[[argparse.Namespace], int]"
 
@@ -20,13 +23,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     run: Callable[[argparse.Namespace], int] = arguments.run
     try:
-        return run(arguments)
+        status = run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Who was to read it has gone, as `head` does: what is left unsaid must not fail again at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
     except ModuleNotFoundError as error:
         extra = "operator" if arguments.command == "operator" else "local"
         print(f"pointsman {arguments.command}: {error}: install 'pointsman[{extra}]'", file=sys.stderr)  # noqa: T201
         return 1
     except KeyboardInterrupt:
         return 130
+    return status
 
 
 def parser() -> argparse.ArgumentParser:
@@ -45,20 +54,30 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_operator(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--namespace", action="append", default=[], metavar="NAME", help="repeatable; else all")
+    command.add_argument(
+        "--namespace",
+        action="append",
+        default=[],
+        type=argument_types.namespace,
+        metavar="NAME",
+        help="repeatable; else all",
+    )
     command.add_argument("--resync", type=float, default=300.0, metavar="SECONDS", help="between full listings")
     command.add_argument("--metrics-port", type=int, default=9090)
     command.add_argument("--health-port", type=int, default=8081)
     command.add_argument("--gateway-service", default="pointsman-gateway", metavar="NAME")
     command.add_argument(
-        "--mode", choices=list(Mode), default=Mode.MERGE, type=Mode, help="unless a Namespace is annotated otherwise"
+        "--mode",
+        choices=[str(each) for each in Mode],
+        default=str(Mode.MERGE),
+        help="unless a Namespace is annotated otherwise",
     )
     command.add_argument("--kubeconfig", metavar="FILE", help="else the Pod's service account or $KUBECONFIG")
     command.set_defaults(run=_operator)
 
 
 def _add_gateway(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--listen", default=LOCAL_LISTEN, metavar="HOST:PORT")
+    command.add_argument("--listen", default=LOCAL_LISTEN, type=argument_types.listen, metavar="HOST:PORT")
     command.add_argument("--table", default=ROUTING_FILE, metavar="FILE", help="the routing table; reloaded on change")
     command.add_argument("--credentials", metavar="DIR", help="a file for each provider that needs a key")
     command.add_argument("--grace", type=float, default=30.0, metavar="SECONDS", help="for streams after SIGTERM")
@@ -72,7 +91,7 @@ def _add_up(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "paths", nargs="*", metavar="PATH", help="YAML objects, an OpenClaw json5, or folders; none: look for servers"
     )
-    command.add_argument("--listen", default=LOCAL_LISTEN, metavar="HOST:PORT")
+    command.add_argument("--listen", default=LOCAL_LISTEN, type=argument_types.listen, metavar="HOST:PORT")
     command.add_argument("--state", metavar="DIR", help="where table and keys are written; else a temporary folder")
     _add_store(command)
     command.set_defaults(run=_up)
@@ -80,10 +99,12 @@ def _add_up(command: argparse.ArgumentParser) -> None:
 
 def _add_store(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--store-bytes", type=int, default=0, metavar="BYTES",
+        "--store-bytes", type=argument_types.size, default=0, metavar="BYTES",
         help="memory for responses that clients go on from by previous_response_id; 0: none is kept",
     )  # fmt: skip
-    command.add_argument("--store-seconds", type=float, default=3600.0, metavar="SECONDS", help="for which one is kept")
+    command.add_argument(
+        "--store-seconds", type=argument_types.seconds, default=3600.0, metavar="SECONDS", help="for which one is kept"
+    )
 
 
 def _add_render(command: argparse.ArgumentParser) -> None:
@@ -101,7 +122,7 @@ def _add_explain(command: argparse.ArgumentParser) -> None:
 
 def _add_import(command: argparse.ArgumentParser) -> None:
     command.add_argument("path", metavar="PATH", help="openclaw.json or .json5; -: standard input")
-    command.add_argument("--namespace", "-n", default="default", metavar="NAME")
+    command.add_argument("--namespace", "-n", default="default", type=argument_types.namespace, metavar="NAME")
     command.add_argument("--output", "-o", default="-", metavar="DIR", help="for files, the keys apart; else printed")
     command.add_argument("--force", action="store_true", help="write over files that are there")
     command.add_argument(
@@ -116,7 +137,7 @@ def _add_doctor(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--url", metavar="URL", help="of one server, with or without /v1")
     command.add_argument(
-        "--type", metavar="TYPE", type=ProviderType, choices=list(ProviderType), help="of the server at --url"
+        "--type", metavar="TYPE", choices=[str(each) for each in ProviderType], help="of the server at --url"
     )
     command.add_argument("--model", metavar="MODEL", help="the only one to ask for tokens")
     command.add_argument("--key-env", metavar="NAME", help="the environment variable that holds the key for --url")
@@ -139,7 +160,7 @@ def _operator(arguments: argparse.Namespace) -> int:
             metrics_port=arguments.metrics_port,
             health_port=arguments.health_port,
             gateway_service=arguments.gateway_service,
-            mode=arguments.mode,
+            mode=Mode(arguments.mode),
             kubeconfig=arguments.kubeconfig,
         )
     )
@@ -209,7 +230,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
         doctor.Options(
             paths=tuple(arguments.paths),
             url=arguments.url or "",
-            type=arguments.type,
+            type=ProviderType(arguments.type) if arguments.type else None,
             model=arguments.model or "",
             key_env=arguments.key_env or "",
             hosted=arguments.hosted,

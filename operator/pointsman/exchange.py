@@ -35,7 +35,8 @@ class FailureKind(StrEnum):
 class Failure(msgspec.Struct, frozen=True, gc=False):
     """Why an attempt failed. `status`: the target's HTTP status, or 0; `retry_after`: seconds, or 0 for not said.
 
-    `window`: of a request that was too long, how many tokens the target says it takes, or 0.
+    `window`: of a request that was too long, how many tokens the target says it takes, or 0; `too_large`: it is its
+    bytes that are too many, not its tokens.
     """
 
     kind: FailureKind
@@ -43,6 +44,7 @@ class Failure(msgspec.Struct, frozen=True, gc=False):
     status: int = 0
     retry_after: float = 0.0
     window: int = 0
+    too_large: bool = False
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False):

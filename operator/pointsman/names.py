@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Final
 
@@ -36,6 +37,9 @@ USUAL_PORTS: Final = {
     "SGLang": 30000,
 }
 
+_TAG: Final = ":latest"
+_CLOUD: Final = re.compile(r":(?:[^:/]*-)?cloud[ \t]*", re.IGNORECASE)
+
 
 class ProviderType(StrEnum):
     """What kind of server a provider is: decides probe, authentication, how context is read, default dialects."""
@@ -50,6 +54,25 @@ class ProviderType(StrEnum):
     OPENAI = "OpenAI"
     ANTHROPIC = "Anthropic"
     OPENAI_COMPATIBLE = "OpenAICompatible"
+
+
+PROXIES: Final = frozenset({ProviderType.LITELLM})
+"""Kinds of servers that hand requests on: where one stands tells nothing of where its data goes."""
+
+
+def synonym(of: str, model: str) -> str:
+    """The other name of the same model at a type of server, "" where it has none: Ollama's `x` is its `x:latest`."""
+    if of != ProviderType.OLLAMA:
+        return ""
+    if ":" in model.rpartition("/")[2]:  # before the last slash it would be a registry's port
+        return model.removesuffix(_TAG) if model.endswith(_TAG) else ""
+    return model + _TAG
+
+
+def handed_on(of: str, model: str) -> bool:
+    """Whether a model's name says that its server hands requests on: Ollama's with a tag `cloud` or `…-cloud`."""
+    at = model.rfind(":")
+    return of == ProviderType.OLLAMA and at >= 0 and _CLOUD.fullmatch(model, at) is not None
 
 
 class Dialect(StrEnum):

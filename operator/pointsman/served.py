@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pointsman.names import Counting, Dialect, Way
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 
 class State(StrEnum):
@@ -33,7 +33,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """A model that a server lists. Tokens, 0: not told. `loaded`, `tools` (whether it takes some), None: not told."""
+    """A model that a server lists. Tokens, 0: not told. `loaded`, `tools` (whether it takes some), None: not told.
+
+    `embeds`: it embeds and writes nothing. `remote`: the server hands its requests on to a cloud.
+    """
 
     id: str
     name: str = ""
@@ -43,6 +46,8 @@ class ServedModel:
     reasoning: bool | None = None
     loaded: bool | None = None
     tools: bool | None = None
+    embeds: bool = False
+    remote: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,32 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """A POST of JSON about one model, which may have several names in the list.
+
+    The answer stays the same while `about` does: it is what the server tells a model's content by, such as a digest.
+    """
+
+    about: str
+    models: tuple[str, ...]
+    path: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """What a server tells of a model only when it is asked for it, after its lists.
+
+    `questions` are made of the answers to `Kind.paths`; `read` turns an answer into what is known by it (its `id`
+    means nothing), None: it tells nothing; `join` adds that, by the model's id, to the Finding of `Kind.read`.
+    """
+
+    questions: Callable[[Mapping[str, Answer]], Sequence[Question]]
+    read: Callable[[Answer], ServedModel | None]
+    join: Callable[[Finding, Mapping[str, ServedModel]], Finding]
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of server: what `engines` and `vendors` hold one of per file.
 
@@ -116,7 +147,7 @@ class Kind:
     hosted: bool = False  # probed seldom, with a completion only where the object says so
     on_demand: bool = False  # loads a model when it is asked for: a probe must not do that
     watch: Watch | None = None  # None: nothing is told of the engine
+    inquiry: Inquiry | None = None  # None: the lists tell all there is
     way: Way = Way.TRY  # how it takes up an answer that broke off elsewhere
-    mended: frozenset[Dialect] = frozenset()  # whose streams lack what clients need: they are read and written anew
     counting: Counting = Counting.NONE
     base_url: str = ""  # where it is when the object does not say (hosted vendors)

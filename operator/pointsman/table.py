@@ -15,6 +15,8 @@ from typing import Any, Final
 
 import msgspec
 
+from pointsman.names import Location, synonym
+
 SCHEMA: Final = 1
 
 
@@ -50,6 +52,7 @@ class Model(Struct, frozen=True):
     cost: dict[str, float] = {}
     compat: dict[str, Any] = {}  # OpenClaw's keys, as written
     loaded: bool | None = None  # whether the server has it in memory; None: it does not say
+    remote: bool = False  # the server hands its requests on to a cloud: it is External wherever the server stands
 
 
 class Limits(Struct, frozen=True):
@@ -85,6 +88,24 @@ class Provider(Struct, frozen=True):
     limits: Limits | None = None
     keep_alive: float = 0.0  # seconds that an idle model is to stay in memory; -1: for good; 0: nothing is asked for
     models: tuple[Model, ...] = ()
+
+    def place(self, model: Model) -> tuple[str, str]:
+        """Location and region of a model's data. Of what is handed on nobody tells the region."""
+        return (Location.EXTERNAL.value, "") if model.remote else (self.location, self.region)
+
+    def external(self, model: Model) -> bool:
+        """Whether a model's data leaves the owner's ground, and its tokens may cost money."""
+        return model.remote or self.location == Location.EXTERNAL
+
+    def find(self, name: str) -> Model | None:
+        """What is known of a model, under the name that is asked for; Ollama's have two. None: it is not listed."""
+        found = self._find(name)
+        if found is None and (other := synonym(self.type, name)):
+            found = self._find(other)
+        return found if found is None or found.id == name else msgspec.structs.replace(found, id=name)
+
+    def _find(self, name: str) -> Model | None:
+        return next((model for model in self.models if model.id == name), None)
 
 
 class Target(Struct, frozen=True):
@@ -165,6 +186,7 @@ class Route(Struct, frozen=True, omit_defaults=False):
     model_name: str
     aliases: tuple[str, ...] = ()
     targets: tuple[Target, ...] = ()
+    missing: tuple[Target, ...] = ()  # of its chain, those whose provider is not in the table; never tried
     policy: Policy = Policy()
 
 

@@ -216,7 +216,12 @@ def torn(draw: st.DrawFn, text: str) -> list[str]:
 
 # What other dialects answer
 
-SEALS = st.none() | st.builds(Seal, st.sampled_from(Dialect), SIGNATURES, st.text(min_size=1, max_size=4))
+_SEALED = st.one_of(
+    st.tuples(st.just(Dialect.MESSAGES), SIGNATURES),
+    st.tuples(st.just(Dialect.RESPONSES), st.fixed_dictionaries({"encrypted_content": SIGNATURES})),
+    st.tuples(st.just(Dialect.CHAT), st.lists(st.fixed_dictionaries({"data": SIGNATURES}), min_size=1, max_size=2)),
+)
+SEALS = st.none() | st.builds(lambda sealed, maker: Seal(*sealed, maker), _SEALED, st.text(min_size=1, max_size=4))
 PARTS: st.SearchStrategy[Part] = st.one_of(
     st.builds(Text, st.text(max_size=8)),
     st.builds(Refusal, WORDS),

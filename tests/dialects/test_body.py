@@ -130,9 +130,9 @@ def test_only_the_vendor_itself_gets_its_own_fields(dialect: dialects.Wire, fiel
 
 
 def test_what_asked_for_nothing_is_no_loss() -> None:
-    """`store: false` says what a server without a store does anyway: it is left out, and not named."""
-    head = responses.read_head(b'{"model":"m","store":false,"metadata":{},"service_tier":null,"prompt_cache_key":"k"}')
-    body, dropped = responses.with_model(head.fields, MODEL, PROVIDER)
+    """`store: false` says what chat's servers without a store do anyway: it is left out, and not named."""
+    head = chat.read_head(b'{"model":"m","store":false,"metadata":{},"service_tier":null,"prompt_cache_key":"k"}')
+    body, dropped = chat.with_model(head.fields, MODEL, PROVIDER)
     assert (json.loads(body), dropped) == ({"model": "real/name"}, ("prompt_cache_key",))
 
 

@@ -198,14 +198,15 @@ def test_a_custom_tools_call_is_the_one_of_the_function_in_its_place() -> None:
 
 def test_tools_and_forms() -> None:
     """A function that takes nothing has an empty object for its schema: some servers insist on one."""
+    empty = {"type": "object", "properties": {}}
     tools = (Tool("f", "does", {"type": "object"}, strict=False), Tool("g"), Tool("web_search", foreign={}))
     found = write(abroad(tools=tools, form=Form({"type": "object"}), parallel=False))
     assert found["tools"] == [
         {
             "type": "function",
-            "function": {"name": "f", "description": "does", "parameters": {"type": "object"}, "strict": False},
+            "function": {"name": "f", "description": "does", "parameters": empty, "strict": False},
         },
-        {"type": "function", "function": {"name": "g", "parameters": {"type": "object", "properties": {}}}},
+        {"type": "function", "function": {"name": "g", "parameters": empty}},
     ]
     assert found["parallel_tool_calls"] is False
     assert found["response_format"] == {
@@ -295,3 +296,26 @@ def test_rest_stays_at_home() -> None:
     )
     assert "cache_control" not in str(write(asked))
     assert "'x'" not in str(write(asked))
+
+
+THINKER = Model(id="m", reasoning=True)
+
+
+def test_what_was_thought_between_calls_is_told_again() -> None:
+    """Models that think between their calls go on from it: what was thought since the user's last question."""
+    call, result = ToolCall("1", "f", "{}"), said(T, ToolResult("1", (Text("r"),)))
+    reminded = said(U, ToolResult("1", (Text("r"),)), "remember")
+    turns = (said(U, "a"), said(A, Reasoning("old"), "b"), said(U, "c"), said(A, Reasoning("new"), call), result,
+             said(A, Reasoning("newer"), call), reminded)  # fmt: skip
+    told = [message.get("reasoning_content") for message in talk(*turns, model=THINKER) if message["role"] == A]
+    assert told == [None, "new", "newer"]
+
+
+def test_thoughts_go_to_nobody_who_does_not_think_or_has_them_sealed() -> None:
+    """Nor alone: there would be a message that says nothing."""
+    turns = (said(U, "a"), said(A, Reasoning("new"), ToolCall("1", "f", "{}")), said(T, ToolResult("1")))
+    native = talk(*turns, model=THINKER, provider=OPENAI)
+    sealed = Reasoning("s", seal=Seal(Dialect.CHAT, [{"type": "reasoning.encrypted", "data": "x"}]))
+    for messages in (talk(*turns), native, talk(turns[0], said(A, sealed, "b"), model=THINKER)):
+        assert all("reasoning_content" not in message for message in messages)
+    assert talk(said(U, "a"), said(A, Reasoning("new")), model=THINKER) == [{"role": "user", "content": "a"}]

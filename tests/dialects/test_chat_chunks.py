@@ -139,7 +139,7 @@ def test_nothing_is_said_before_the_target_has_begun() -> None:
 
 def test_the_usage_is_for_those_who_ask() -> None:
     """Others would not expect a chunk without choices."""
-    events: list[Event] = [Begun("a", usage=Usage(5, 1)), Ended(Finish.STOP)]
+    events: list[Event] = [Begun("a", usage=Usage(7)), Ended(Finish.STOP, usage=Usage(5, 1))]
     assert chunks(tell(events, QUIET))[-1]["choices"]
     assert chunks(tell(events, USAGE))[-1]["usage"] == {"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6}
     later: list[Event] = [*events[:-1], Ended(Finish.STOP, usage=Usage(5, 2))]

@@ -88,3 +88,9 @@ def test_content_that_chat_has_no_place_for_is_refused() -> None:
     """Pictures of anybody but the user, and what only its home dialect knows."""
     turns = [said(Role.ASSISTANT, Image("u")), said(Role.USER, Foreign(Dialect.MESSAGES, "document", {}))]
     assert {each.reason for each in loss(*turns, home=Dialect.MESSAGES).refused} == {"image", "file"}
+
+
+def test_reasoning_as_the_model_sees_fit_is_named() -> None:
+    """Chat has no word for it, unless an effort is said as well."""
+    assert loss(thinking=Thinking(adaptive=True), home=Dialect.MESSAGES).dropped == ("thinking",)
+    assert loss(thinking=Thinking("high", adaptive=True), home=Dialect.MESSAGES).dropped == ()

@@ -13,8 +13,15 @@ from pointsman.dialects.features import SHAPE
 from pointsman.names import Dialect
 from pointsman.neutral import Foreign, Reasoning, Refusal, Seal, Text, ToolCall
 
-_seals = st.none() | st.builds(
-    Seal, st.sampled_from([Dialect.RESPONSES, Dialect.MESSAGES]), st.text(min_size=1) | speech.objects, st.just("anna")
+_seals = (
+    st.none()
+    | st.builds(Seal, st.just(Dialect.MESSAGES), st.text(min_size=1), st.just("anna"))
+    | st.builds(
+        Seal,
+        st.just(Dialect.RESPONSES),
+        st.builds(lambda text: {"encrypted_content": text}, st.text()),
+        st.just("anna"),
+    )
 )
 
 
@@ -40,8 +47,12 @@ def test_seals_of_other_dialects_come_back_as_they_went(thoughts: list[Reasoning
     """With the words that they sign, part by part, through the field in which OpenRouter's clients keep them."""
     said = parts.write_reasoning(thoughts)
     found = parts.take_reasoning(dict(said))
-    sealed = [Reasoning(part.text, part.summary and bool(part.text), part.seal) for part in thoughts if part.seal]
-    if sealed:
+    sealed = [
+        Reasoning(part.text, part.summary and bool(part.text) and part.seal is not None, part.seal)
+        for part in thoughts
+        if part.seal or part.text
+    ]
+    if any(part.seal for part in thoughts):
         assert found == sealed
     else:
         assert "".join(part.text for part in found if isinstance(part, Reasoning)) == said.get("reasoning_content", "")

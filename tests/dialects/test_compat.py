@@ -47,10 +47,18 @@ def test_every_key_of_openclaw_is_followed_passed_on_or_refused() -> None:
         ("supportedReasoningEfforts", [["low"], []], ["low", [1], [""]]),
         ("reasoningEffortMap", [{"off": "low"}, {}], [{"off": 1}, ["low"], "low"]),
         ("openRouterRouting", [{}, {"zdr": True}, {"only": ["a"]}], [{"only": []}, "a", {"only": [""]}]),
+        ("openRouterRouting",
+         [{"zdr": True, "order": ["a"], "sort": {"by": "price", "partition": None}, "max_price": {"prompt": "0.5"}},
+          {"data_collection": "deny", "ignore": [], "quantizations": ["fp8"], "sort": "latency",
+           "preferred_min_throughput": {"p50": 20}, "preferred_max_latency": 1.5, "allow_fallbacks": False,
+           "require_parameters": True, "enforce_distillable_text": True, "max_price": {"completion": 2}}],
+         [{"zrd": True}, {"zdr": "yes"}, {"data_collection": "maybe"}, {"allow_fallbacks": 0}, {"order": []},
+          {"ignore": "a"}, {"sort": 1}, {"sort": {"on": "price"}}, {"max_price": 1}, {"max_price": {"prompt": "-1"}},
+          {"preferred_max_latency": "1"}, {"preferred_max_latency": {"p1": 1}}, {"max_price": {"prompt": True}}]),
         ("vercelGatewayRouting", [{"only": ["a"], "order": ["a"]}], [{}, {"order": []}, {"zdr": True}, []]),
         ("unheard-of", [1, "x"], []),
     ],
-)
+)  # fmt: skip
 def test_what_a_key_may_say(key: str, sound: list[Any], unsound: list[Any]) -> None:
     """A wrong value is told what it must be."""
     assert [compat_keys.fault(key, value) for value in sound] == [""] * len(sound)
@@ -86,6 +94,8 @@ def test_no_tools(wire: dialects.Wire) -> None:
     sent, dropped = fitted(wire, {"supportsTools": False}, asked)
     assert sent == {"stop": ["x"]}
     assert dropped == ("parallel_tool_calls", "tool_choice", "tools")
+    old = {"functions": [{"name": "a"}], "function_call": "auto"}
+    assert fitted(wire, {"supportsTools": False}, old) == ({}, ("function_call", "functions"))
 
 
 @pytest.mark.parametrize("wire", [chat, responses])
@@ -117,6 +127,25 @@ def test_lm_studio_is_told_how_long_to_keep_a_model(wire: dialects.Wire) -> None
     assert kept(-1.0, {}) == kept(1e9, {}) == {"ttl": 24 * 86400}
     assert kept(90.0, {"ttl": 5}) == {"ttl": 5}
     assert kept(0.0, {}) == kept(90.0, {}, "Ollama") == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "compat", "store", "sent"),
+    [
+        ("LMStudio", {}, False, True), ("LMStudio", {}, True, True), ("LiteLLM", {}, False, True),
+        ("OpenAICompatible", {}, False, True), ("OpenAICompatible", {}, True, False),
+        ("OpenAICompatible", {"supportsStore": True}, True, True),
+        ("LMStudio", {"supportsStore": False}, True, False), ("LMStudio", {"supportsStore": False}, False, False),
+    ],
+)  # fmt: skip
+def test_a_client_that_wants_nothing_kept_is_heard(kind: str, compat: Json, store: bool, sent: bool) -> None:
+    """In Responses silence means that the answer is kept: `store: false` goes on, also to what hands on to a vendor.
+
+    That it is kept is asked of those that keep answers: LM Studio does, and whoever is stated to.
+    """
+    place = Provider(name="l", type=kind, base_url="http://x", api=())
+    asked = {"store": store}
+    assert fitted(responses, compat, asked, place) == (asked if sent else {}, () if sent or not store else ("store",))
 
 
 VALUES = st.recursive(
@@ -176,3 +205,8 @@ def test_translated_requests_are_shaped_alike(fields: Json, flags: Json, others:
     made: Any = json.loads(json.dumps(asked))
     there, here = wire.with_model(received, model, PLACE), wire.with_model(made, model, PLACE)
     assert (json.loads(there[0]), there[1]) == (json.loads(here[0]), here[1])
+
+
+def test_a_misspelt_preference_is_told_what_was_meant() -> None:
+    """OpenRouter would pass it over, and the promise with it."""
+    assert compat_keys.fault("openRouterRouting", {"zrd": True}) == "has no 'zrd': did you mean zdr?"

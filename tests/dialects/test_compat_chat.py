@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from dialects.fitting import Json, called, fitted, tool
+from dialects.fitting import VENDOR, Json, called, fitted, tool
 from pointsman.dialects import chat
 from pointsman.table import Model, Provider
 
@@ -48,6 +48,65 @@ def test_thoughts_become_text_before_texts_are_joined() -> None:
     assert messages(both, turn)[0]["content"] == "<thinking>\nhm\n</thinking>\nso"
 
 
+def test_thoughts_in_openrouters_words_become_text() -> None:
+    """Also where they stand in `reasoning_details` alone; what is encrypted has no words."""
+    details = [{"type": "reasoning.summary", "summary": "hm"}, {"type": "reasoning.encrypted", "data": "x"},
+               {"type": "reasoning.text", "text": "so so", "signature": "s"}]  # fmt: skip
+    turn = {"role": "assistant", "content": "so"}
+    compat = {"requiresThinkingAsText": True}
+    told = "<thinking>\nhm\n\nso so\n</thinking>\nso"
+    assert messages(compat, turn | {"reasoning_details": details}) == [turn | {"content": told}]
+    assert messages(compat, turn | {"reasoning_details": details, "reasoning": "hm\n\nso so"})[0]["content"] == told
+    assert messages(compat, turn | {"reasoning_details": [details[1], "odd"]}) == [turn]
+
+
+def test_a_refusal_is_joined_with_the_texts() -> None:
+    """`requiresStringContent`: a part that refuses is words as well; other parts leave the message as it is."""
+    text, no = {"type": "text", "text": "I am sorry."}, {"type": "refusal", "refusal": "I cannot."}
+    image = {"type": "image_url", "image_url": {"url": "data:"}}
+    for content, told in (([text, no], "I am sorry.\nI cannot."), ([no], "I cannot."), ([no, image], [no, image])):
+        turn = {"role": "assistant", "content": content}
+        assert messages({"requiresStringContent": True}, turn) == [turn | {"content": told}]
+
+
+HINT = {"cache_control": {"type": "ephemeral"}}
+OPENROUTER = Provider(name="o", type="OpenRouter", base_url="http://x", api=("openai-completions",))
+
+
+def hinted(**hint: Any) -> Json:
+    """A request with hints wherever clients put them."""
+    result = {"role": "tool", "tool_call_id": "c1", "content": [{"type": "text", "text": "x", **hint}]}
+    return {
+        **hint,
+        "tools": [{**tool(), **hint}, tool(**hint)],
+        "messages": [{"role": "system", "content": [{"type": "text", "text": "be brief", **hint}]},
+                     USER | hint, called(), result],
+    }  # fmt: skip
+
+
+def test_hints_to_a_prompt_cache_go_where_they_are_followed() -> None:
+    """`cacheControlFormat: anthropic` lets them through; else they are taken out and named, but for the vendor."""
+    assert fitted(chat, {}, hinted(**HINT)) == (hinted(), ("cache_control",))
+    assert fitted(chat, {"cacheControlFormat": "anthropic"}, hinted(**HINT)) == (hinted(**HINT), ())
+    assert fitted(chat, {}, hinted(**HINT), VENDOR) == (hinted(**HINT), ())
+    said = {"messages": [USER | {"content": 'what is "cache_control"?'}]}
+    assert fitted(chat, {}, said) == (said, ())
+
+
+@pytest.mark.parametrize("place", ["tools", "messages"])
+def test_each_place_of_a_hint_alone(place: str) -> None:
+    """They are found there."""
+    assert fitted(chat, {}, {place: hinted(**HINT)[place]}) == ({place: hinted()[place]}, ("cache_control",))
+
+
+def test_openrouter_hands_hints_on_to_anthropic() -> None:
+    """Its documentation tells of them for these models."""
+    fields = msgspec.json.decode(msgspec.json.encode(hinted(**HINT)), type=dict[str, msgspec.Raw])
+    for ident, kept in (("anthropic/claude", True), ("mistral/large", False)):
+        body, dropped = chat.with_model(fields, Model(id=ident), OPENROUTER)
+        assert (b"cache_control" in body, dropped) == (kept, () if kept else ("cache_control",))
+
+
 def test_every_turn_of_the_model_has_its_thoughts() -> None:
     """`requiresReasoningContentOnAssistantMessages`: empty where there are none; vLLM's name is DeepSeek's."""
     bare, told = {"role": "assistant", "content": "a"}, {"role": "assistant", "content": "b", "reasoning": "hm"}
@@ -76,7 +135,7 @@ def test_the_model_speaks_between_a_tool_and_the_user() -> None:
 
 def test_messages_have_no_other_keys() -> None:
     """`strictMessageKeys`: but calls and what answers them stay, as nothing could be made of a tool's result else."""
-    odd = {"reasoning": "hm", "refusal": None, "cache_control": {}, "name": "n"}
+    odd: Json = {"reasoning": "hm", "refusal": None, "cache_control": {}, "name": "n"}
     result = {"role": "tool", "tool_call_id": "c1", "content": "x"}
     sent = messages({"strictMessageKeys": True}, USER | odd, called() | odd, result | {"odd": 1})
     assert sent == [USER | {"name": "n"}, called() | {"name": "n"}, result]
@@ -152,3 +211,12 @@ def test_what_no_rule_looks_at_stays_byte_for_byte() -> None:
     body, _ = chat.with_model(fields, Model(id="m", compat=compat), place)
     assert odd in body
     assert b'"role":"system"' in body
+
+
+def test_a_client_brings_no_other_models_in_beside_a_pin() -> None:
+    """`vercelGatewayRouting`: as with OpenRouter's `models`, they are left out and named."""
+    stated = {"vercelGatewayRouting": {"only": ["a"]}}
+    asked = {"providerOptions": {"gateway": {"models": ["x/y"], "only": ["a"]}}, "models": ["x/y"]}
+    sent, lost = fitted(chat, stated, asked)
+    assert sent == {"providerOptions": {"gateway": {"only": ["a"]}}}
+    assert "providerOptions.gateway" in lost

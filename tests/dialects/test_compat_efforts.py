@@ -75,6 +75,23 @@ def test_some_servers_are_told_both(form: str, switch: Json) -> None:
     assert "reasoning_effort" not in asked(compat, reasoning_effort="none")[0]
 
 
+@pytest.mark.parametrize(
+    ("fields", "sent", "lost"),
+    [
+        ({KWARGS: {"enable_thinking": False}}, {"reasoning_effort": "none"}, ()),
+        ({KWARGS: {"enable_thinking": True, "x": 1}}, {KWARGS: {"x": 1}}, (KWARGS,)),
+        ({"reasoning_effort": "low", KWARGS: {"enable_thinking": True}}, {"reasoning_effort": "low"}, ()),
+        ({"reasoning": {"effort": "high"}}, {"reasoning_effort": "high"}, ()),
+        ({"thinking": {"type": "disabled"}}, {"reasoning_effort": "none"}, ()),
+        ({KWARGS: {"x": 1}}, {KWARGS: {"x": 1}}, ()),
+    ],
+)  # fmt: skip
+def test_openais_way_takes_the_others_out(fields: Json, sent: Json, lost: tuple[str, ...]) -> None:
+    """`thinkingFormat: openai`: whatever way the client says it; to reason at all has no word of its own."""
+    assert asked({"thinkingFormat": "openai"}, **fields) == (sent, lost)
+    assert asked({}, **fields) == (fields, ())
+
+
 @pytest.mark.parametrize("form", [None, "openai"])
 def test_an_effort_that_is_not_taken_is_left_out(form: str | None) -> None:
     """`supportsReasoningEffort: false`: and named."""

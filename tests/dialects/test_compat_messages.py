@@ -117,6 +117,14 @@ def test_tools_of_openais_in_messages(choice: Any, sent: Any) -> None:
     )
 
 
+def test_one_call_at_a_time_is_not_said_in_openais_choice() -> None:
+    """What the choice cannot say is named, where it asked for something."""
+    compat = {"requiresOpenAiAnthropicToolPayload": True}
+    for alone, lost in ((True, ("tool_choice.disable_parallel_tool_use",)), (False, ())):
+        asked = {"tool_choice": {"type": "any", "disable_parallel_tool_use": alone}}
+        assert fitted(messages, compat, asked) == ({"tool_choice": "required"}, lost)
+
+
 def test_what_is_said_of_a_tool_is_cleaned_before_it_changes_its_shape() -> None:
     """Both keys together."""
     asked = {"tools": [{"name": "look", "input_schema": SCHEMA | {"additionalProperties": False}}]}

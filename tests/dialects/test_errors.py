@@ -175,3 +175,26 @@ def test_own_shape_is_known() -> None:
     assert not messages.is_error(openai)
     assert not chat.is_error(b'{"error":"Unauthorized"}')
     assert not chat.is_error(b"\xff")
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "large", "window"),
+    [
+        (413, "Request exceeds the maximum size: it must not exceed 33554432 bytes", True, 0),
+        (413, "", True, 0),
+        (400, "request_too_large", True, 0),
+        (413, "This model's maximum context length is 8192", False, 8192),
+        (413, "Too large: at most 8192 tokens", False, 8192),
+        (400, "This model's maximum context length is 8192 tokens", False, 8192),
+        (413, "The image is too large", False, 0),
+        (503, "request entity", False, 0),
+    ],
+)
+def test_bytes_are_no_tokens(status: int, message: str, large: bool, window: int) -> None:
+    """A limit of a request's bytes is told apart from a window, and its number is none of tokens."""
+    body = json.dumps({"error": {"message": message}}).encode()
+    for failure in (
+        errors.read_error(status, body),
+        *([errors.read_stream_error({"message": message})] if status == 400 else []),
+    ):
+        assert (failure.too_large, failure.window) == (large, window)

@@ -107,7 +107,7 @@ def test_foreign_parts_and_tools_are_refused() -> None:
     )
     found = features.content(asked, Dialect.CHAT)
     assert [each.reason for each in found] == ["audio", "file", "hosted-tool", "custom-tool", "tool-choice"]
-    assert found[1].message == "turn 2: a part of the kind 'input_file'"
+    assert found[1].message.startswith("input[1]: ")
     assert features.content(asked, Dialect.RESPONSES) == ()
 
 
@@ -135,3 +135,36 @@ def test_notes_of_spelling_are_found() -> None:
     """They are the codec's own."""
     assert features.shape({SHAPE: 1}) == 1
     assert features.shape({}) is None
+
+
+SEARCH = Tool("web_search", foreign={"type": "web_search"})
+PLAIN_TOOL = Tool("f")
+
+
+def test_a_tool_that_finds_tools_is_not_missed() -> None:
+    """All of them are in the request, and a target of another dialect is told of them at once."""
+    finder = Tool("tool_search_tool_regex_20251119", foreign={"type": "tool_search_tool_regex_20251119"})
+    request = Request(Dialect.MESSAGES, "m", tools=(finder, Tool("f", rest={"defer_loading": True})))
+    assert features.content(request, Dialect.CHAT) == ()
+    assert features.of(request).dropped == ("tools.tool_search_tool_regex_20251119", "tools.defer_loading")
+    asking = Tool("tool_search", foreign={"type": "tool_search", "execution": "client"})
+    (found,) = features.content(Request(Dialect.RESPONSES, "m", tools=(asking,)), Dialect.CHAT)
+    assert found.reason == "hosted-tool"
+
+
+@pytest.mark.parametrize(
+    ("tools", "choice", "left"),
+    [
+        ((SEARCH, PLAIN_TOOL), None, (PLAIN_TOOL,)),
+        ((SEARCH,), Choice(ToolMode.AUTO), ()),
+        ((SEARCH, PLAIN_TOOL), Choice(ToolMode.REQUIRED), (PLAIN_TOOL,)),
+        ((SEARCH,), Choice(ToolMode.REQUIRED), (SEARCH,)),
+        ((PLAIN_TOOL,), None, (PLAIN_TOOL,)),
+    ],
+)
+def test_hosted_tools_may_be_left_out(tools: tuple[Tool, ...], choice: Choice | None, left: tuple[Tool, ...]) -> None:
+    """By name; not if one must be called and there is no other."""
+    request = Request(Dialect.RESPONSES, "m", tools=tools, choice=choice)
+    found, names = features.without_hosted(request)
+    assert found.tools == left
+    assert names == (("tools.web_search",) if left != tools else ())

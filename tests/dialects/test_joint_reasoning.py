@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialects.answers import read
-from dialects.speakers import named, told_of
-from dialects.test_joint import INPUT, PIECES, WHOLE, every, join, junks, split, step_for, steps_for, torn
+from dialects.speakers import cut_after, named, told_of
+from dialects.test_joint import AT, INPUT, PIECES, WHOLE, every, join, junks, split, step_for, steps_for, torn
 from pointsman.dialects.joint import Joint
 from pointsman.dialects.replay import DIVERGED
 from pointsman.dialects.resume import Step
@@ -275,12 +275,61 @@ def test_an_answer_without_its_end_is_refused(dialect: Dialect) -> None:
 
 @every
 def test_text_that_was_told_is_not_passed_over(dialect: Dialect) -> None:
-    """One word of the answer, and another answer will not do."""
+    """Whatever the second thinks: one other word of the answer, or fewer words, and it will not do."""
     style = STYLES[dialect][0]
-    first = tell(dialect, [("reason", ["Hm"]), ("text", ["One"])], "first", style)
-    sent = first[: next(i for i in range(len(first)) if len(told_of_all(dialect, first[:i])) == 2)]
-    second = tell(dialect, [("reason", ["So"]), ("text", ["One"])], "second", style)
-    assert join(dialect, sent, AGAIN, second) is DIVERGED
+    first = tell(dialect, [("reason", ["Hm"]), ("text", ["One", " two", "!"])], "first", style)
+    sent = first[: next(i for i in range(len(first)) if "two" in str(told_of_all(dialect, first[:i])))]
+    for said in (["One", " three"], ["One"], ["Two"]):
+        second = tell(dialect, [("reason", ["So"]), ("text", said)], "second", style)
+        assert join(dialect, sent, AGAIN, second) is DIVERGED
+
+
+@dialects_and_styles
+@settings(deadline=None, max_examples=40)
+@given(thought=st.lists(reasons, max_size=1), mine=st.lists(reasons, max_size=2), data=st.data())
+def test_text_is_gone_on_with_by_one_that_thinks_first(
+    dialect: Dialect, style: str, thought: list[Part], mine: list[Part], data: st.DataObject
+) -> None:
+    """What it thinks was never shown and is left out, with its seal; every word of the text comes once, then a call."""
+    first = tell(dialect, [*thought, ("text", [*PIECES, "!"])], "first", style)
+    count = len(thought[0][1]) if thought else 0
+    at = data.draw(st.integers(1, len(PIECES)))
+    sent = cut_after(dialect, b"".join(frame.raw for frame in first), count + at)
+    own: list[Part] = [*mine, ("text", split(data, WHOLE)), ("call", ["f", "{}"])]
+    second = tell(dialect, own, "second", data.draw(st.sampled_from(STYLES[dialect])))
+    stream = b"".join(frame.raw for frame in second)
+    got = join(dialect, sent, AGAIN, torn(data, stream))
+    assert isinstance(got, bytes)
+    answer, alone = read(dialect, got), read(dialect, stream)
+    assert (answer.text, answer.calls, answer.stop, answer.usage) == (WHOLE, {"f": "{}"}, alone.stop, alone.usage)
+    assert answer.thought == "".join("".join(said) for _, said in thought)
+    if mine != thought:
+        assert "second" not in answer.seals
+
+
+@every
+@pytest.mark.parametrize("way", [Way.PREFILL, Way.TRY, Way.FLAGS])
+@pytest.mark.parametrize("thought", [[], [("reason", ["Hm"])]], ids=["silent", "thought"])
+def test_one_that_goes_on_may_think_first(dialect: Dialect, way: Way, thought: list[Part]) -> None:
+    """Its thoughts are left out."""
+    first = tell(dialect, [*thought, ("text", PIECES)], "first", STYLES[dialect][0])
+    sent = cut_after(dialect, b"".join(frame.raw for frame in first), len(thought) + AT)
+    step = step_for(dialect, way, sent)
+    assert step.prefix
+    again: list[Part] = [("reason", ["So"]), ("text", [WHOLE[len(step.prefix) :]])]
+    got = join(dialect, sent, step, tell(step.dialect, again, "second", STYLES[step.dialect][0]))
+    assert isinstance(got, bytes)
+    answer = read(dialect, got)
+    assert (answer.text, answer.thought) == (WHOLE, "Hm" if thought else "")
+    assert "second" not in answer.seals
+
+
+def test_log_probabilities_are_not_left_out() -> None:
+    """The client has those of each token so far: who thinks otherwise cannot go on."""
+    first = tell(Dialect.CHAT, [("text", PIECES)], "first", "reasoning")
+    second = b"".join(f.raw for f in tell(Dialect.CHAT, [("reason", ["So"]), ("text", PIECES)], "second", "reasoning"))
+    second = second.replace(b'"finish_reason"', b'"logprobs": {"content": [{}]}, "finish_reason"')
+    assert join(Dialect.CHAT, first[:3], AGAIN, frames(second)) is DIVERGED
 
 
 @pytest.mark.parametrize("dialect", [Dialect.MESSAGES, Dialect.RESPONSES])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ from pointsman.neutral import (
 from pointsman.table import Model, Provider
 
 SCHEMA = {"type": "object"}
+CLOSED = {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False}
 
 
 def lost(*turns: Turn | Part, model: Model = SONNET, provider: Provider = ANTHROPIC, **more: Any) -> Loss:
@@ -51,7 +53,7 @@ def test_an_ordinary_conversation_loses_nothing() -> None:
         Turn(Role.TOOL, (ToolResult("a", (Text("1"), Image("data:image/webp;base64,aGk="))),)),
     )
     knobs: Any = {"temperature": 0.5, "stop": ("x",), "user": "u", "max_tokens": 9, "parallel": False}
-    assert lost(*talk, tools=(Tool("f", schema=SCHEMA),), form=Form(SCHEMA), **knobs) == Loss()
+    assert lost(*talk, tools=(Tool("f", schema=SCHEMA),), form=Form(CLOSED), **knobs) == Loss()
 
 
 @pytest.mark.parametrize(
@@ -60,7 +62,7 @@ def test_an_ordinary_conversation_loses_nothing() -> None:
         (Foreign(Dialect.CHAT, "input_audio", {}), "audio"),
         (Foreign(Dialect.CHAT, "file", {}), "file"),
         (Foreign(Dialect.RESPONSES, "input_file", {}), "file"),
-        (Foreign(Dialect.RESPONSES, "web_search_call", {}), "web-search-call"),
+        (Foreign(Dialect.RESPONSES, "web_search_call", {}), "hosted-tool"),
         (ToolResult("a", (Foreign(Dialect.RESPONSES, "input_file", {}),)), "file"),
         (Image("data:image/tiff;base64,aGk="), "image"),
         (Image("data:image/png,hi"), "image"),
@@ -121,3 +123,15 @@ def test_knobs_are_named_as_the_client_wrote_them() -> None:
     responses = lost(home=Dialect.RESPONSES, thinking=Thinking("low"), max_tokens=100)
     assert responses.dropped == ("reasoning",)
     assert lost(tools=(Tool("f", strict=True), Tool("g", strict=False))).dropped == ("tools.strict",)
+
+
+def test_a_word_for_a_kind_is_clean() -> None:
+    """A client names kinds as it likes, and the word stands in a header."""
+    [no] = lost(Text("hi"), Foreign(Dialect.CHAT, "x\r\nSet-Cookie: a=b;" + "y" * 99, {})).refused
+    assert re.fullmatch(r"[a-z0-9-]{1,40}", no.reason)
+
+
+def test_a_schema_that_anthropic_does_not_take_is_refused() -> None:
+    """One that cannot be said in its words."""
+    assert refused(Text("hi"), form=Form(CLOSED)) == []
+    assert refused(Text("hi"), form=Form({"type": "object", "additionalProperties": {}})) == ["json-schema"]

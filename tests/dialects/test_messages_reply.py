@@ -136,7 +136,7 @@ def test_calls_have_objects_for_input() -> None:
 
 def test_reasoning_is_thinking() -> None:
     """With its seal packed for its maker, or unsigned."""
-    seal = Seal(Dialect.RESPONSES, "enc", "openai")
+    seal = Seal(Dialect.RESPONSES, {"encrypted_content": "enc"}, "openai")
     first, second = written(Reply(parts=(Reasoning("hm"), Reasoning("ha", summary=True, seal=seal))))["content"]
     assert first == {"type": "thinking", "thinking": "hm", "signature": ""}
     assert seals.read(Dialect.MESSAGES, second["signature"]) == seal

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 from msgspec.structs import replace
 
-from dialects.messages_speech import ANTHROPIC, LOCAL, OBJECTS, QWEN, REQUESTS, VALUES, fields_of
+from dialects.messages_speech import ANTHROPIC, LOCAL, OBJECTS, QWEN, REQUESTS, SONNET, VALUES, fields_of
 from pointsman.dialects import seals
 from pointsman.dialects.messages.codec import loss, read_request, write_request
 from pointsman.exchange import BadRequestError
@@ -160,7 +160,7 @@ def test_thinking_carries_its_seal() -> None:
     assert block({"type": "thinking", "thinking": "hm", "signature": "s"}) == Reasoning(
         "hm", seal=Seal(Dialect.MESSAGES, "s")
     )
-    other = Seal(Dialect.RESPONSES, "enc", "openai")
+    other = Seal(Dialect.RESPONSES, {"encrypted_content": "enc"}, "openai")
     packed = seals.write(Dialect.MESSAGES, other)
     assert block({"type": "thinking", "thinking": "hm", "signature": packed}) == Reasoning("hm", seal=other)
     assert block({"type": "thinking", "thinking": "hm", "signature": ""}) == Reasoning("hm")
@@ -244,3 +244,17 @@ def test_a_client_cannot_say_how_it_was_spelt() -> None:
     request = read(messages=[noted])
     assert request.turns == (Turn(Role.USER, (Text("a"),)),)
     assert "pointsman" not in str(written(replace(request, rest={"pointsman.shape": "x"})))
+
+
+def test_a_tool_that_was_found_is_told_in_words() -> None:
+    """Claude Code looks for tools that are to be loaded later; home gets the reference as it came."""
+    found = {"type": "tool_reference", "tool_name": "mcp__docs__read"}
+    result = {"type": "tool_result", "tool_use_id": "a", "content": [found]}
+    asked = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": [result]}]}
+    request = read_request(fields_of(asked))
+    (part,) = request.turns[0].parts
+    assert isinstance(part, ToolResult)
+    (told,) = part.parts
+    assert isinstance(told, Text)
+    assert told.text == "The tool mcp__docs__read may be called now."
+    assert write_request(request, SONNET, ANTHROPIC)["messages"] == asked["messages"]

@@ -288,7 +288,7 @@ def test_an_end_that_does_not_tell_the_prompt_leaves_what_was_told() -> None:
 
 def test_a_seal_goes_out_as_a_signature() -> None:
     """Before its block is closed; a thought that is a seal alone is a block all the same."""
-    seal = Seal(Dialect.RESPONSES, "enc", "openai")
+    seal = Seal(Dialect.RESPONSES, {"encrypted_content": "enc"}, "openai")
     events: list[Event] = [Begun(), Opened(0, Reasoning(summary=True)), Closed(0, seal), Ended(Finish.STOP)]
     [block] = accumulated(write(events))["content"]
     assert block["thinking"] == ""

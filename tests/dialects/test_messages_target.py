@@ -258,8 +258,8 @@ def test_only_the_allowed_tools_are_told() -> None:
 
 
 def test_an_answer_by_a_schema() -> None:
-    """As it was given; its name has no place."""
-    schema = {"type": "object", "additionalProperties": False}
+    """As it was given where Anthropic takes it; its name has no place."""
+    schema = {"type": "object", "properties": {}, "additionalProperties": False}
     config = write(form=Form(schema, "answer", strict=True))["output_config"]
     assert config == {"format": {"type": "json_schema", "schema": schema}}
 

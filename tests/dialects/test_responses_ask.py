@@ -12,6 +12,8 @@ from openai.types.responses import response_create_params
 from pydantic import TypeAdapter
 
 from dialects.responses_speech import LAW, LLAMA, MODEL, OPENAI, PLAIN, PROVIDERS, VLLM, Json, read
+from pointsman.dialects import faults
+from pointsman.dialects.features import SHAPE
 from pointsman.dialects.responses.codec import loss, write_request
 from pointsman.names import Dialect
 from pointsman.neutral import (
@@ -89,8 +91,9 @@ def words(parts: tuple[Part, ...]) -> list[str]:
         elif isinstance(part, ToolCall):
             found += [part.id, part.name, part.arguments or "{}"]
         elif isinstance(part, ToolResult):
-            texts = [inner for inner in part.parts if isinstance(inner, Text)]
-            whole = (Text("\n".join(text.text for text in texts)),) if len(texts) == len(part.parts) else part.parts
+            told = faults.told(part)
+            texts = [inner for inner in told if isinstance(inner, Text)]
+            whole = (Text("\n".join(text.text for text in texts)),) if len(texts) == len(told) else told
             found += [part.call_id, *words(whole)]
     return found
 
@@ -115,7 +118,8 @@ def test_what_is_not_lost_is_said(request: Request, provider: Provider) -> None:
     assert said.top_k == (None if "top_k" in lost.dropped else request.top_k)
     assert said.stop == (() if any(each.reason == "stop-sequences" for each in lost.refused) else request.stop)
     assert [tool.name for tool in said.tools] == [tool.name for tool in request.tools]
-    assert all(tool.strict is (old.strict or False) for tool, old in zip(said.tools, request.tools, strict=True))
+    if "tools.strict" not in lost.dropped:
+        assert [tool.strict for tool in said.tools] == [bool(tool.strict) for tool in request.tools]
     assert said.form == request.form
     if request.thinking is not None:
         assert (said.thinking.effort if said.thinking is not None else "") == request.thinking.effort
@@ -177,7 +181,7 @@ def test_calls_and_results_are_items_in_their_order() -> None:
     said = items(Turn(Role.ASSISTANT, (Text("so"), call)), Turn(Role.USER, (result, Text("and?"))))
     assert [item["type"] for item in said] == ["message", "function_call", "function_call_output", "message"]
     assert said[1] == {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
-    assert said[2] == {"type": "function_call_output", "call_id": "c", "output": "a\nb"}
+    assert said[2] == {"type": "function_call_output", "call_id": "c", "output": "Error: a\nb"}
 
 
 def test_a_result_with_a_picture_is_a_list() -> None:
@@ -202,10 +206,22 @@ def test_reasoning_goes_back_to_its_maker_alone() -> None:
 
 def test_tools_are_not_strict_unless_they_say_so() -> None:
     """Left out, `strict` would mean true at OpenAI, and it would refuse most schemas."""
-    tools = (Tool("f", "d", {"type": "object"}), Tool("g", strict=True))
+    whole = {
+        "type": "object",
+        "properties": {"a": {"type": "string"}},
+        "required": ["a"],
+        "additionalProperties": False,
+    }
+    tools = (Tool("f", "d", {"type": "object"}), Tool("g", "", whole, strict=True))
     assert written(Request(Dialect.CHAT, "m", (USER,), tools=tools))["tools"] == [
-        {"type": "function", "name": "f", "description": "d", "parameters": {"type": "object"}, "strict": False},
-        {"type": "function", "name": "g", "parameters": {"type": "object", "properties": {}}, "strict": True},
+        {
+            "type": "function",
+            "name": "f",
+            "description": "d",
+            "parameters": {"type": "object", "properties": {}},
+            "strict": False,
+        },
+        {"type": "function", "name": "g", "parameters": whole, "strict": True},
     ]
 
 
@@ -226,7 +242,7 @@ def test_a_choice_among_some_tools() -> None:
     [
         (Thinking("high", shown=True), {"effort": "high", "summary": "auto"}, {"effort": "high", "summary": "auto"}),
         (Thinking(budget=2000), {"effort": "low"}, {"effort": "low"}),
-        (Thinking(budget=10_000, enabled=True), {"effort": "medium"}, {"effort": "medium"}),
+        (Thinking(budget=8000, enabled=True), {"effort": "medium"}, {"effort": "medium"}),
         (Thinking(budget=50_000), {"effort": "high"}, {"effort": "high"}),
         (Thinking(adaptive=True, shown=True), {"summary": "auto"}, {"summary": "auto"}),
         (Thinking(enabled=False), None, {"effort": "none"}),
@@ -238,7 +254,8 @@ def test_how_much_to_reason(thinking: Thinking, openai: Json | None, others: Jso
     request = Request(Dialect.MESSAGES, "m", (USER,), thinking=thinking)
     assert written(request).get("reasoning") == openai
     assert written(request, VLLM).get("reasoning") == others
-    assert loss(request, MODEL, OPENAI).dropped == (("thinking",) if openai is None else ())
+    unmet = openai is None or "effort" not in openai
+    assert loss(request, MODEL, OPENAI).dropped == (("thinking",) if unmet else ())
 
 
 def test_forms() -> None:
@@ -291,7 +308,17 @@ def test_knobs_are_dropped_by_the_clients_names() -> None:
     assert written(request, VLLM)["seed"] == 1
 
 
-def test_a_failed_tool_is_named() -> None:
-    """The dialect has no mark for it; the result itself is sent."""
+def test_a_failed_tool_says_so() -> None:
+    """The dialect has no mark for it: its first word does."""
     turn = Turn(Role.USER, (ToolResult("c", (Text("boom"),), error=True),))
-    assert loss(Request(Dialect.MESSAGES, "m", (turn,)), MODEL, OPENAI).dropped == ("is_error",)
+    request = Request(Dialect.MESSAGES, "m", (turn,))
+    assert loss(request, MODEL, OPENAI).dropped == ()
+    assert written(request, OPENAI)["input"][0]["output"] == "Error: boom"
+
+
+def test_a_limit_that_is_raised_is_named() -> None:
+    """As the client wrote it; others than OpenAI take it as it is."""
+    request = Request(Dialect.CHAT, "m", (USER,), max_tokens=5, rest={SHAPE: {"limit": "max_completion_tokens"}})
+    assert loss(request, MODEL, OPENAI).dropped == ("max_completion_tokens",)
+    assert loss(msgspec.structs.replace(request, rest={}), MODEL, OPENAI).dropped == ("max_tokens",)
+    assert loss(request, MODEL, VLLM).dropped == ()

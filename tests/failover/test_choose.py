@@ -167,7 +167,7 @@ def test_nothing_outside_the_fence_is_sent_a_byte(  # noqa: PLR0917
         failure = Failure(kind, window=window)
         health.failed(f"p{i}", "m", failure, Breaker(), 0.0)
         if i < len(chain.candidates):
-            windows.failed(chain.candidates[i], head, failure)
+            windows.failed(chain.candidates[i], head, failure, 0.0)
     tried = order(chain, health, 1.0)
     counted = dict(zip(tried.candidates, counts, strict=False))
     found, _ = fitting(tried, windows, head, counted)
@@ -226,8 +226,8 @@ def test_a_route_may_require_capabilities(model: dict[str, object], native: bool
 
 @pytest.mark.parametrize(
     ("needs", "reasons", "reads"),
-    [(0, [], False), (TOOLS, [], True), (TOOLS | PARALLEL_TOOLS, [], True), (TOOLS | CALLED, ["tools"], False),
-     (TOOLS | JSON_SCHEMA, ["json-schema"], False)],
+    [(0, [], True), (TOOLS, [], True), (TOOLS | PARALLEL_TOOLS, [], True), (TOOLS | CALLED, ["tools"], False),
+     (CALLED, ["tools"], False), (TOOLS | JSON_SCHEMA, ["json-schema"], False)],
 )  # fmt: skip
 def test_a_route_may_drop_tools(needs: int, reasons: list[str], reads: bool) -> None:
     """A model that takes none is asked without them, unless some were called: then its turns are looked at for that."""
@@ -237,8 +237,9 @@ def test_a_route_may_drop_tools(needs: int, reasons: list[str], reads: bool) -> 
     chain = survey(way, table([one]), Need(Dialect.CHAT, needs))
     assert [passed.reason for passed in chain.passed] == reasons
     assert minds_media(chain) is reads
-    strict = survey(route([one]), table([one]), Need(Dialect.CHAT, TOOLS))
-    assert [passed.reason for passed in strict.passed] == ["tools"]
+    for needed in (TOOLS, CALLED):
+        strict = survey(route([one]), table([one]), Need(Dialect.CHAT, needed))
+        assert [passed.reason for passed in strict.passed] == ["tools"]
 
 
 @pytest.mark.parametrize(("on_fallback", "blocked"), [("Skip", ["a", "c"]), ("Warn", ["a"]), ("Ignore", ["a"])])
@@ -358,3 +359,38 @@ def test_only_the_vendor_keeps_what_it_keeps(native: bool) -> None:
     one = provider("p", api=("openai-responses",), native=native)
     chain = survey(route([one]), table([one]), Need(Dialect.RESPONSES, STATE))
     assert [passed.reason for passed in chain.passed] == ([] if native else ["state"])
+
+
+CLOUDS = {
+    "listed": Model(id="m", remote=True, loaded=False),
+    "by its name": Model(id="m:cloud", loaded=False),
+    "not listed": Model(id="m:1b-cloud"),
+}
+
+
+@pytest.mark.parametrize("known", CLOUDS)
+def test_a_model_that_is_handed_on_to_a_cloud_is_outside(known: str) -> None:
+    """Wherever its server stands, by location and by region; where no fence is, it is no cold model."""
+    model = CLOUDS[known]
+    models = () if known == "not listed" else (model,)
+    place = provider("o", type="Ollama", location="InCluster", region="eu", models=models)
+    for fence in (Fence(locations=("InCluster", "OnPremises")), Fence(regions=("eu",))):
+        way = msgspec.structs.replace(route([place], fence), targets=(Target(provider="o", model=model.id),))
+        chain = survey(way, table([place]), CHAT)
+        assert [passed.reason for passed in chain.passed] == ["fence"]
+    way = msgspec.structs.replace(way, policy=Policy(fence=Fence(locations=("External",))))
+    (candidate,) = survey(way, table([place]), CHAT).candidates
+    assert candidate.provider.external(candidate.model)
+    assert known == "listed" or not candidate.cold
+
+
+def test_vercels_pin_holds_in_chat_alone() -> None:
+    """It is put into no other request, so that none is sent without it."""
+    model = Model(id="m", compat={"vercelGatewayRouting": {"only": ["mistral"]}})
+    one = provider("v", type="OpenAICompatible", api=("anthropic-messages", "openai-completions"), models=(model,))
+    (candidate,) = survey(route([one]), table([one]), Need(Dialect.MESSAGES)).candidates
+    assert candidate.dialect is Dialect.CHAT
+    embedding = survey(route([one]), table([one]), Need(Service.EMBEDDINGS))
+    assert [passed.reason for passed in embedding.passed] == ["no-service"]
+    wordless = msgspec.structs.replace(one, api=("anthropic-messages",))
+    assert not survey(route([wordless]), table([wordless]), CHAT).candidates

@@ -124,28 +124,57 @@ def test_tokens_per_byte_are_learned() -> None:
 
 
 def test_the_true_window_is_learned_from_a_refusal() -> None:
-    """As the target says; else it is less than what was asked. Another table, another window."""
+    """As the target says, and no larger than the table says. Another table, another window."""
     windows, place = Windows(), target("a")
     head = ask(3000)
-    assert windows.failed(place, head, too_long(2048)) == 2048
+    assert windows.failed(place, head, too_long(2048), 0.0) == 2048
     assert windows.fits(place, head) is Fit.NO
     assert not fits_all(order(place), windows, head)
     assert windows.fits(target("a", 32_000), head) is Fit.YES
-    silent = target("b")
-    learned = windows.failed(silent, head, too_long())
-    assert 0 < learned < windows.tokens(silent, head) + 1024
-    assert windows.failed(target("c", 4096), head, too_long(99_999)) == 4096
-    assert windows.failed(target("d"), head, Failure(FailureKind.TIMEOUT)) == 0
+    assert windows.failed(target("c", 4096), head, too_long(99_999), 0.0) == 4096
+    assert windows.failed(target("d"), head, Failure(FailureKind.TIMEOUT), 0.0) == 0
     windows.forget("a")
     assert windows.window(place) == 0
+    assert windows.narrowest == context.UNBOUNDED
+
+
+@pytest.mark.parametrize("stated", [0, 4096, 131_072])
+@pytest.mark.parametrize(
+    "failure", [too_long(), too_long(255), Failure(FailureKind.CONTEXT_LENGTH_EXCEEDED, too_large=True)]
+)
+def test_without_a_number_nothing_is_learned(stated: int, failure: Failure) -> None:
+    """Of this request only targets that take more than it are tried still; its bytes say nothing of any window."""
+    windows, place, head = Windows(), target("b", stated), ask(3000)
+    limit = windows.failed(place, head, failure, 0.0)
+    if failure.too_large:
+        assert limit == 0
+    else:
+        assert 0 < limit < windows.tokens(place, head) + 1024
+    assert windows.window(place) == stated
+    assert windows.narrowest == context.UNBOUNDED
 
 
 def test_a_learned_window_is_proved_wrong_by_an_answer() -> None:
-    """A target that answered a longer prompt takes it."""
-    windows, place = Windows(), target("a")
-    windows.failed(place, ask(3000), too_long(256))
-    windows.observed(place, ask(3000), 3001)
-    assert windows.window(place) == 3001
+    """A target that answered a longer prompt takes it; one that fits says nothing."""
+    windows, place = Windows(), target("a", 32_768)
+    windows.failed(place, ask(3000), too_long(512), 0.0)
+    windows.observed(place, ask(3000), 512)
+    assert windows.window(place) == 512
+    windows.observed(place, ask(3000), 513)
+    assert windows.window(place) == 32_768
+    assert windows.narrowest == context.UNBOUNDED
+
+
+def test_a_learned_window_ages() -> None:
+    """After ten minutes the target is asked again, and what it tells then holds."""
+    windows, place = Windows(), target("a", 32_768)
+    windows.failed(place, ask(3000), too_long(512), 1.0)
+    windows.failed(place, ask(3000), too_long(2048), 2.0)
+    windows.age(601.0)
+    assert windows.window(place) == 2048
+    windows.age(602.0)
+    assert windows.window(place) == 32_768
+    assert windows.narrowest == context.UNBOUNDED
 
 
 def test_after_a_refusal_only_larger_ones_are_tried() -> None:
@@ -154,7 +183,7 @@ def test_after_a_refusal_only_larger_ones_are_tried() -> None:
     assert larger((a, b, c), 8192, Windows()) == (b, c)
     assert larger((a, b, c), 0, Windows()) == (a, b, c)
     windows = Windows()
-    windows.failed(c, ask(3000), too_long(4096))
+    windows.failed(c, ask(3000), too_long(4096), 0.0)
     assert larger((a, b, c), 8192, windows) == (b,)
 
 
@@ -210,7 +239,7 @@ def test_fitting_only_leaves_out(  # noqa: PLR0917
     windows, head = Windows(), ask(words, output)
     for i, window in refused:
         if i < len(candidates):
-            windows.failed(candidates[i], head, too_long(window))
+            windows.failed(candidates[i], head, too_long(window), 0.0)
     counted = dict(zip(candidates, counts, strict=False))
     asked = uncounted(tried, windows, head, counted)
     assert asked is None or (asked in candidates and asked not in counted)

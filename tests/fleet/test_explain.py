@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -91,3 +93,28 @@ def test_a_route_that_refuses_every_request_says_so() -> None:
 def test_there_is_always_an_answer(of: World, model: str) -> None:
     """For any world and any name."""
     assert told(model, of).endswith("\n")
+
+
+CLOUDY = endpoint("box", type="Ollama", dataPolicy={"location": "OnPremises", "region": "eu"}, discovery="Static",
+                  models=[{"id": "mine"}, {"id": "near"}])  # fmt: skip
+
+
+def test_a_model_of_ollamas_cloud_is_outside_the_fence() -> None:
+    """By its name or by what the server says of it, whatever `discovery` is; without a fence it is told."""
+    listed = up("mine:latest", "near", windows={})
+    marked = replace(listed, models=tuple(replace(each, remote=each.id == "mine:latest") for each in listed.models))
+    routes = [
+        route("r", "box/near", "box/mine", "box/m:cloud", policy=FENCED),
+        route("eu", "box/mine", policy={"dataPolicy": {"allowedRegions": ["eu"]}}),
+        route("free", "box/mine"),
+    ]
+    house = world([CLOUDY], routes, probes={"box": marked})
+    said = told("r", house)
+    assert "1. box/near: tried first: Up" in said
+    assert "2. box/mine: never tried: LocationNotAllowed: mine of provider box, which hands it on to Ollama's" in said
+    assert "3. box/m:cloud: never tried: LocationNotAllowed" in said
+    assert "RegionNotAllowed: mine of provider box" in told("eu", house)
+    assert "Up, handed on to Ollama's cloud: External" in told("free", house)
+    assert "handed on to Ollama's cloud: External" in told("box/mine", house)
+    (box,) = render(house).providers
+    assert {model.id: model.remote for model in box.models} == {"mine": True, "near": False}

@@ -22,6 +22,8 @@ from pointsman.names import Location, ProviderType
         ("sglang", "http://127.0.0.1:30000", ProviderType.SGLANG),
         ("x", "https://openrouter.ai/api/v1", ProviderType.OPENROUTER),
         ("x", "https://api.openai.com/v1", ProviderType.OPENAI),
+        ("x", "https://eu.api.openai.com/v1", ProviderType.OPENAI),
+        ("x", "https://notapi.openai.com/v1", ProviderType.OPENAI_COMPATIBLE),
         ("vllm", "https://api.anthropic.com", ProviderType.ANTHROPIC),
         ("openai", "http://127.0.0.1:8000/v1", ProviderType.OPENAI_COMPATIBLE),
         ("x", "https://api.openai.com.example.net/v1", ProviderType.OPENAI_COMPATIBLE),

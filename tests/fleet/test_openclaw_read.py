@@ -202,7 +202,8 @@ def test_every_compat_key_is_taken_over() -> None:
         "reasoningEffortMap": {"off": "low"}, "vercelGatewayRouting": {"only": ["a"]}, "toolSchemaProfile": "llamacpp",
     }  # fmt: skip
     model = {"id": "m", "name": "M", "compat": compat | {"toolCallArgumentsEncoding": "html-entities"}}
-    imported = load(config(PROVIDER | {"models": [model]}))
+    place = {"baseUrl": "http://127.0.0.1:8000/v1", "models": [model]}
+    imported = load(config(place))
     assert spec(imported, "ModelProvider", "box")["models"][0]["compat"] == compat
     (said,) = [each for each in imported.warnings if "compat" in each]
     assert "models[0].compat.toolCallArgumentsEncoding: is left out: state it in the client's own" in said
@@ -348,3 +349,56 @@ def test_a_config_is_imported_whole_or_refused_with_reason(value: Any) -> None:
     with contextlib.suppress(OpenClawError):
         imported = load(json.dumps(value))
         assert read_bodies(imported.objects, "x").providers
+
+
+@pytest.mark.parametrize(
+    ("window", "used", "written"), [(64000, 20000, 20000), (None, 32000, 32000), (8000, 9000, 8000)]
+)
+def test_the_part_of_the_window_that_is_used_is_the_window(window: int | None, used: int, written: int) -> None:
+    """OpenClaw's contextTokens is the effective cap: a route keeps to it, and that is said."""
+    model = {"id": "m", "name": "M", "contextTokens": used} | ({"contextWindow": window} if window else {})
+    imported = load(config({"models": [model]}))
+    assert spec(imported, "ModelProvider", "box")["models"][0]["contextWindow"] == written
+    told = f"models[0].contextTokens: is the part of the window that OpenClaw uses: contextWindow {used} was written"
+    assert (told in "\n".join(imported.warnings)) == (used == written)
+    assert "has no counterpart" not in "\n".join(imported.warnings)
+
+
+def test_a_target_of_a_provider_that_is_left_out_is_told_why() -> None:
+    """It is defined: to define it is no advice."""
+    gem = PROVIDER | {"api": "google-generative-ai"}
+    model = {"primary": "a/m", "fallbacks": ["gem/m"]}
+    text = json.dumps({"models": {"providers": {"a": PROVIDER, "Gem": gem}}, "agents": agents(model)})
+    [told] = [warning for warning in load(text).warnings if "the target gem/m is left out" in warning]
+    assert "define it" not in told
+    assert "give it an api that Pointsman speaks (openai-completions" in told
+
+
+def test_odd_keys_make_no_second_route() -> None:
+    """A provider is the same one in any letters."""
+    models = {"mode": "replace", "providers": {"My LM Studio!": PROVIDER}}
+    text = json.dumps({"models": models, "agents": agents("My LM Studio!/m")})
+    assert [route["modelName"] for route in routes(load(text)).values()] == ["My LM Studio!/m"]
+
+
+def test_a_model_of_ollamas_cloud_is_told() -> None:
+    """Its server stands near, and it does not: a model of the provider's, or one that an agent names."""
+    box = {"baseUrl": "http://127.0.0.1:11434", "models": [{"id": "m:cloud", "name": "M"}, {"id": "n", "name": "N"}]}
+    said = load(config(box, agents=agents({"primary": "box/n", "fallbacks": ["box/o:1b-cloud"]}))).warnings
+    told = [each for each in said if "Ollama's cloud" in each]
+    assert [each.split(": ")[2].split(" ")[0] for each in told] == ["m:cloud", "o:1b-cloud"]
+
+
+def test_a_proxy_is_external_and_that_is_told() -> None:
+    """Where a LiteLLM stands says nothing of where it sends what it is sent."""
+    imported = load(config({"baseUrl": "http://127.0.0.1:4000"}))
+    assert spec(imported, "ModelProvider", "box")["dataPolicy"] == {"location": "External"}
+    assert "a LiteLLM hands requests on to others" in "\n".join(imported.warnings)
+
+
+def test_a_pin_that_pins_nobody_is_left_out_and_told() -> None:
+    """OpenClaw says it to no such server either."""
+    model = {"id": "m", "name": "M", "compat": {"openRouterRouting": {"zdr": True}, "supportsTools": False}}
+    imported = load(config({"models": [model]}))
+    assert spec(imported, "ModelProvider", "box")["models"][0]["compat"] == {"supportsTools": False}
+    assert "compat.openRouterRouting does nothing at a server of type LMStudio" in "\n".join(imported.warnings)

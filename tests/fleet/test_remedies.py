@@ -13,6 +13,7 @@ from pointsman.api.provider import ModelEntry
 from pointsman.fleet import questions, remedies, remedies_answers
 from pointsman.fleet.diagnosis import Asked, Check, Grade, Patient, patient
 from pointsman.fleet.questions import Speech
+from pointsman.fleet.replies import Reply
 from pointsman.fleet.world import read_provider
 from pointsman.names import Dialect, Location, ProviderType
 from pointsman.served import Answer, Finding, ServedModel
@@ -225,3 +226,18 @@ def test_who_is_no_patient() -> None:
     deployed = {"type": "VLLM", "deploy": {"model": {"source": "hf://a/b"}}}
     assert patient(read_provider({"metadata": {"name": "p"}, "spec": deployed}), keyed=False) is None
     assert patient(read_provider({"metadata": {"name": "p"}, "spec": {"type": "?"}}), keyed=False) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "grade"),
+    [
+        ("tiny", "other", Grade.BROKEN), ("tiny", "gpt-5.5", Grade.WARNING), ("tiny", "tiny", None), ("tiny", "", None),
+        ("gpt-5", "gpt-5-2026-08-07", None), ("tiny", "/models/Tiny.gguf", None), ("tiny:latest", "tiny", None),
+        ("org/tiny", "tiny", None), ("tiny", "C:\\m\\tiny.gguf", None),
+    ],
+)  # fmt: skip
+def test_whose_answer_it_is(asked: str, told: str, grade: Grade | None) -> None:
+    """One that the server lists is broken, an unknown one a warning, another spelling of the same is none."""
+    check = remedies_answers.substituted(asked, Reply(model=told), ["other"])
+    assert (check.grade if check else None) is grade
+    assert check is None or told in check.text

@@ -343,3 +343,24 @@ def test_an_unreadable_provider_does_not_stop_the_others() -> None:
     """One bad object is one condition, not an outage."""
     bad = read_provider({"metadata": {"namespace": "ai", "name": "bad"}, "spec": {"type": "Nonsense"}})
     assert [each.name for each in render(world([bad, endpoint("p")])).providers] == ["p"]
+
+
+@pytest.mark.parametrize(
+    ("url", "own"),
+    [("https://eu.api.openai.com/v1", True), ("https://us.api.openai.com", True), ("https://xapi.openai.com", False),
+     ("https://api.openai.com.evil.example", False)],
+)  # fmt: skip
+def test_a_vendors_hosts_for_regions_are_its_own(url: str, own: bool) -> None:
+    """eu.api.openai.com is OpenAI itself."""
+    (found,) = render(world([endpoint("o", url, type="OpenAI")])).providers
+    assert found.native is own
+
+
+def test_a_route_names_those_that_are_not_accepted() -> None:
+    """They are no targets; the gateway says why there is none."""
+    bad = endpoint("bad", models=[{"id": "m", "compat": {"openRouterRouting": {"zrd": True}}}])
+    (way,) = render(world([bad], [route("r", "bad/m", "gone/m")])).routes
+    assert way.targets == ()
+    assert [(each.provider, each.skip) for each in way.missing] == [
+        ("bad", "ProviderNotAccepted"), ("gone", "ProviderNotFound")
+    ]  # fmt: skip

@@ -81,7 +81,26 @@ def test_headers_that_would_break_a_request_or_hold_a_secret_are_refused(headers
         (in_model(compat={"supportsTools": "no"}), "spec.models[0].compat.supportsTools: "),
         (in_model(compat={"thinkingFormat": "Qwen"}), "spec.models[0].compat.thinkingFormat: "),
         (in_model(compat={"reasoningEffortMap": ["low"]}), "spec.models[0].compat.reasoningEffortMap: "),
-        (in_model(compat={"vercelGatewayRouting": {"zdr": True}}), "spec.models[0].compat.vercelGatewayRouting: "),
+        (
+            of_type("OpenAICompatible", models=[{"id": "m", "compat": {"vercelGatewayRouting": {"zdr": True}}}]),
+            "spec.models[0].compat.vercelGatewayRouting: ",
+        ),
+        (
+            in_model(compat={"openRouterRouting": {"zdr": True}}),
+            "spec.models[0].compat.openRouterRouting: only for type OpenRouter",
+        ),
+        (
+            in_model(compat={"vercelGatewayRouting": {"only": ["a"]}}),
+            "spec.models[0].compat.vercelGatewayRouting: only for type OpenAICompatible",
+        ),
+        (
+            of_type(
+                "OpenAICompatible",
+                api=["anthropic-messages"],
+                models=[{"id": "m", "compat": {"vercelGatewayRouting": {"only": ["a"]}}}],
+            ),
+            "spec.models[0].compat.vercelGatewayRouting: holds in openai-completions alone",
+        ),
         (in_model(cost={"input": float("inf")}), "spec.models[0].cost: "),
         (of_type("VLLM", keepLoaded="1h"), "spec.keepLoaded: needs type Ollama or LMStudio, not VLLM"),
         (of_type("Ollama", keepLoaded="0s"), "spec.keepLoaded: "),
@@ -118,9 +137,10 @@ def test_sound_specs_pass() -> None:
 @pytest.mark.parametrize("routing", [True, [], {"only": []}, {"only": "a"}, {"only": [1]}, {"only": [""]}])
 def test_a_pin_that_names_nobody_is_refused(routing: Any) -> None:
     """OpenRouter would take an empty list for everybody."""
-    assert "compat.openRouterRouting" in in_model(compat={"openRouterRouting": routing})[0]
+    stated = {"openRouterRouting": routing}
+    assert "compat.openRouterRouting" in of_type("OpenRouter", models=[{"id": "m", "compat": stated}])[0]
     sound = {"openRouterRouting": {"only": ["a"], "zdr": True}, "supportsJsonSchemaResponseFormat": False}
-    assert in_model(compat=sound) == []
+    assert of_type("OpenRouter", models=[{"id": "m", "compat": sound}]) == []
 
 
 @pytest.mark.parametrize(

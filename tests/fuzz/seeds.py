@@ -83,3 +83,47 @@ def documents() -> list[bytes]:
         found.append(b"".join(frame.encode() + b"\n\n" for frame, _ in stream))
         found += [frame.partition("data: ")[2].encode() for frame, _ in stream]
     return found
+
+
+def conversations() -> list[bytes]:
+    """Requests with all that dialects have words for, whole answers, and streams short enough to be mutated."""
+    call = {"name": "f", "arguments": '{"a":1}'}
+    seal = "pm1.WyJwIiwib3BlbmFpLXJlc3BvbnNlcyIseyJlbmNyeXB0ZWRfY29udGVudCI6ImcifV0"
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}}
+    asked = [
+        {"model": "m", "stream": True, "n": 1, "stop": ["x"], "max_tokens": 9, "reasoning_effort": "low", "seed": 1,
+         "tools": [{"type": "function", "function": {"name": "f", "parameters": schema, "strict": True}}],
+         "tool_choice": {"type": "function", "function": {"name": "f"}},
+         "response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}},
+         "messages": [
+             {"role": "system", "content": "s"},
+             {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}]},
+             {"role": "assistant", "content": None, "reasoning_content": "r", "refusal": "no",
+              "tool_calls": [{"id": "c", "type": "function", "function": call}]},
+             {"role": "tool", "tool_call_id": "c", "content": "1"}]},
+        {"model": "m", "instructions": "i", "reasoning": {"effort": "high", "summary": "auto"}, "store": False,
+         "text": {"format": {"type": "json_schema", "name": "a", "schema": schema}, "verbosity": "low"},
+         "tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "g"}]},
+         "tools": [{"type": "namespace", "name": "n", "tools": [{"type": "function", "name": "g"}]},
+                   {"type": "custom", "name": "p", "format": {"type": "grammar", "syntax": "lark", "definition": "d"}}],
+         "input": [
+             {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "t"}]},
+             {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "s"}],
+              "encrypted_content": seal},
+             {"type": "function_call", "call_id": "c", "namespace": "n", **call},
+             {"type": "function_call_output", "call_id": "c", "output": [{"type": "input_text", "text": "o"}]},
+             {"type": "custom_tool_call", "call_id": "d", "name": "p", "input": "x"}]},
+        {"model": "m", "max_tokens": 9, "system": [{"type": "text", "text": "s"}], "stop_sequences": ["x"],
+         "thinking": {"type": "enabled", "budget_tokens": 2048}, "output_config": {"effort": "low"},
+         "tools": [{"name": "f", "input_schema": schema}, {"type": "web_search_20250305", "name": "web_search"}],
+         "tool_choice": {"type": "tool", "name": "f", "disable_parallel_tool_use": True},
+         "messages": [
+             {"role": "user", "content": "u"},
+             {"role": "assistant", "content": [
+                 {"type": "thinking", "thinking": "h", "signature": seal}, {"type": "redacted_thinking", "data": "d"},
+                 {"type": "tool_use", "id": "c", "name": "f", "input": {"a": 1}}]},
+             {"role": "user", "content": [
+                 {"type": "tool_result", "tool_use_id": "c", "is_error": True, "content": "o"},
+                 {"type": "image", "source": {"type": "url", "url": "http://x"}}]}]},
+    ]  # fmt: skip
+    return [*(json.dumps(document).encode() for document in asked), *documents(), *streams()]

@@ -7,14 +7,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+import msgspec
+
 from fuzz import seeds
 from fuzz.fakeedge import FakeEdge, FakeTransport, new_edge
 from fuzz.mutation import tear
-from pointsman import dialects
+from pointsman import dialects, neutral
+from pointsman.dialects import codecs
+from pointsman.dialects.fold import fold
+from pointsman.dialects.translation import UNREADABLE, Translation
 from pointsman.exchange import BadRequestError, Failure, Head, Signal
 from pointsman.gateway.edge import Request
 from pointsman.gateway.upstream import Address, Connection, Dial, Fields
+from pointsman.names import Dialect
+from pointsman.neutral import Loss, StreamError
 from pointsman.sse import Frame, FrameTooLongError, Splitter, frames
+from pointsman.table import Model, Provider
 
 LIMIT: Final = 300  # bytes of an event, in the half of the inputs for which that is set
 BODY_LIMIT: Final = 1000
@@ -192,9 +200,83 @@ def _scan(wire: dialects.Wire, run: bytes) -> None:
         assert isinstance(scanner.closing(), bytes | None)
 
 
+# Translation
+
+_MODELS: Final = (Model("claude-sonnet-4-5", reasoning=True), Model("m", compat={"requiresThinkingAsText": True}))
+_TARGETS: Final = tuple(
+    (spoken, model, Provider("p", kind, "http://x", (spoken,), native=model is _MODELS[0]))
+    for spoken, vendor in zip(Dialect, ("OpenAI", "OpenAI", "Anthropic"), strict=True)
+    for kind, model in zip((vendor, "VLLM"), _MODELS, strict=True)
+)
+
+
+def codec(data: bytes) -> None:
+    """What no dialect can say is refused as it is read; what was read can be said, in every dialect."""
+    for home, wire in dialects.ALL.items():
+        try:
+            head = wire.read_head(data)
+        except BadRequestError:
+            head = None
+        if head is not None:
+            _ask(home, head)
+        _answer(home, data)
+        for run in (data, b"data: " + data.replace(b"\n", b" ") + b"\n\n"):
+            _stream(home, run)
+
+
+def _ask(home: Dialect, head: Head) -> None:
+    """A request for all targets."""
+    for drop in (False, True):
+        translation = Translation(home, head.fields, drop_tools=drop)
+        for spoken, model, provider in _TARGETS:
+            loss = translation.loss(spoken, model, provider)
+            assert isinstance(loss, Loss)
+            if any(each.reason == UNREADABLE for each in loss.refused):
+                return
+            fields = translation.fields(spoken, model, provider)
+            assert msgspec.json.decode(b"[%b]" % b",".join(map(bytes, fields.values()))) is not None
+            body, _ = translation.body(spoken, model, provider)
+            assert isinstance(msgspec.json.decode(body), dict)
+
+
+def _answer(spoken: Dialect, data: bytes) -> None:
+    """A whole answer for all clients."""
+    try:
+        reply = codecs.ALL[spoken].read_reply(data)
+    except ValueError:
+        return
+    for home in Dialect:
+        body = codecs.ALL[home].write_reply(reply, neutral.Request(home, "m"), 1)
+        codecs.ALL[home].read_reply(body)
+
+
+def _stream(spoken: Dialect, run: bytes) -> None:
+    """A streamed answer for all clients: what is said while it may still be said is well said."""
+    reader, quick = codecs.ALL[spoken].StreamReader(), codecs.ALL[spoken].StreamReader()
+    writers = [codecs.ALL[home].StreamWriter(neutral.Request(home, "m"), 1) for home in Dialect]
+    told: list[neutral.Event] = []
+    try:
+        for frame in frames(run):
+            more = quick.more(frame.raw)
+            told += reader.feed(frame)
+            if more is None:
+                quick.feed(frame)
+            else:
+                assert told[-1] == more, "more of another text"
+    except StreamError:
+        pass
+    for event in told:
+        for writer in writers:
+            written = writer.feed(event)
+            assert b"".join(frame.raw for frame in frames(written)) == written, "half a frame"
+    if told and isinstance(told[-1], neutral.Ended):
+        fold(told)
+
+
 ALL: Final = {
     "edge": Target(edge, seeds.requests(), seeds.HTTP, share=4),
     "answer": Target(answer, seeds.answers(), (*seeds.HTTP, *seeds.ANSWERS), share=3),
     "events": Target(events, seeds.streams(), seeds.EVENTS, share=2),
     "dialect": Target(dialect, seeds.documents(), seeds.JSON, share=1),
+    "codec": Target(codec, seeds.conversations(), seeds.JSON, share=1),
 }

@@ -9,6 +9,8 @@ gated-call, drip-call  the call waits at the gate in its middle, or comes byte b
 prefill                goes on from the assistant's last message       echo       says it again first
 no-prefill             refuses such a request, answers others whole    anew       takes no notice of it
 slow-no-prefill        the same, and takes a second for each of the two
+unnumbered             Responses without the numbers and indexes of events; cut-unnumbered: after two words
+thinks                 refuses such a request, answers others whole, and reasons first
 flags                  goes on when told by vLLM's flags, in chat, and refuses a prefix without them
 """
 
@@ -21,6 +23,7 @@ from typing import Any
 from gateway.fakeupstream import ACTS, TEXT, Answer, stream_events, whole
 
 ARGUMENTS = '{"city":"Paris"}'
+_NUMBERS = {"sequence_number", "output_index", "content_index"}
 BILL = (1000, 400, 5)  # tokens of the prompt, those of it from a cache, tokens of the answer
 
 
@@ -262,10 +265,63 @@ async def _anew(answer: Answer) -> bool:
     return await give(answer, _pieces(TEXT), (10, 0, 5))
 
 
+async def _thinks(answer: Answer) -> bool:
+    if prefix(answer) or not answer.streamed:
+        return await _refuse_prefix(answer)
+    events = spoken(answer.dialect, _pieces(TEXT), (10, 0, 5))
+    told = [line for event in events if (line := _document(event)) is not None]
+    ended = [b"data: [DONE]\n\n"] if answer.dialect == "completions" else []
+    return await stream(answer, [*map(_event, _THOUGHT[answer.dialect](told)), *ended])
+
+
+def _thought_chat(told: Documents) -> Documents:
+    thoughts = [_with_delta(told[0], {"reasoning_content": piece}) for piece in ("So", " what")]
+    return [told[0], *thoughts, *told[1:]]
+
+
+def _thought_messages(told: Documents) -> Documents:
+    deltas = [{"type": "thinking_delta", "thinking": "So"}, {"type": "signature_delta", "signature": "secret"}]
+    block = {"type": "thinking", "thinking": "", "signature": ""}
+    thinking: Documents = [{"type": "content_block_start", "index": 0, "content_block": block}]
+    thinking += [{"type": "content_block_delta", "index": 0, "delta": delta} for delta in deltas]
+    thinking.append({"type": "content_block_stop", "index": 0})
+    later = [{**event, "index": event["index"] + 1} if "index" in event else event for event in told[1:]]
+    return [told[0], *thinking, *later]
+
+
+def _thought_responses(told: Documents) -> Documents:
+    item = {"type": "reasoning", "id": "rs_1", "summary": []}
+    delta = {"item_id": "rs_1", "content_index": 0, "delta": "So", "type": "response.reasoning_text.delta"}
+    done = {**item, "content": [{"type": "reasoning_text", "text": "So"}], "encrypted_content": "secret"}
+    thinking: Documents = [{"type": "response.output_item.added", "item": item}, delta]
+    thinking.append({"type": "response.output_item.done", "item": done})
+    start = next(i for i, event in enumerate(told) if event["type"] == "response.output_item.added")
+    moved = [{**event, "output_index": 1} if "output_index" in event else event for event in told[start:]]
+    events = [*told[:start], *({**event, "output_index": 0} for event in thinking), *moved]
+    return [{**event, "sequence_number": number} for number, event in enumerate(events)]
+
+
+_THOUGHT = {"completions": _thought_chat, "responses": _thought_responses, "messages": _thought_messages}
+
+
 async def _flags(answer: Answer) -> bool:
     body = answer.seen.body
     told = body.get("continue_final_message") is True and body.get("add_generation_prompt") is False
     return await (_go_on if told and answer.dialect == "completions" else _refuse_prefix)(answer)
+
+
+async def _unnumbered(answer: Answer) -> bool:
+    """As llama-server streams Responses."""
+    if not answer.streamed:
+        return await give(answer, _pieces(TEXT), (10, 0, 5))
+    events = []
+    for event in stream_events(answer.dialect, "ok"):
+        told = (event and _document(event)) or {}
+        events.append(_event({key: told[key] for key in told if key not in _NUMBERS}))
+    if answer.fault == "unnumbered":
+        return await stream(answer, events)
+    await stream(answer, events[:6], last=b"")
+    return False
 
 
 def _pieces(text: str) -> list[str]:
@@ -278,5 +334,6 @@ ACTS |= {
     "gated": _gated, "half-body": _half_body, "open-body": _open_body, "bill": _bill, "call": _call,
     "cut-call": _cut_call, "gated-call": _gated_call, "drip-call": _drip_call,
     "bare-call": _drip_call, "bare-cut": _drip_call, "slow-no-prefill": _refuse_slowly,
-    "prefill": _go_on, "echo": _go_on, "no-prefill": _refuse_prefix, "anew": _anew, "flags": _flags,
+    "unnumbered": _unnumbered, "cut-unnumbered": _unnumbered,
+    "prefill": _go_on, "echo": _go_on, "no-prefill": _refuse_prefix, "thinks": _thinks, "anew": _anew, "flags": _flags,
 }  # fmt: skip

@@ -234,7 +234,9 @@ _ERRORS: dict[str, tuple[Any, ...]] = {
     "loading": (503, "Loading model", "unavailable_error"),
     "rate-1": (429, "slow down", "rate_limit_exceeded", "Retry-After: 1\r\n"),
     "rate-limited": (429, "slow down", "rate_limit_exceeded", "Retry-After: 7\r\n"),
+    "too-large": (413, "Request exceeds the maximum size", "request_too_large"),
     "context": (400, "This model's maximum context length is 2048 tokens.", "context_length_exceeded"),
+    "context-unsaid": (400, "input is too long", "context_length_exceeded"),
     "policy": (400, "flagged by content policy", "content_policy_violation"),
     "wrong": (400, "messages[0].role: unknown", "invalid_request_error"),
 }

@@ -52,7 +52,26 @@ async def test_tools_are_dropped_where_the_route_says_so(start: Start, upstream:
     assert (again.status, again.decision) == (400, "assistant; attempts=0; passed=p/ok:tools")
     assert len(upstream.seen) == 1
     strict = await start(chain(toolless))
-    assert (await strict.ask(dialect, tools=TOOLS[dialect])).decision.endswith("passed=p/ok:tools")
+    for asked in ({"tools": TOOLS[dialect]}, CALLED[dialect]):
+        assert (await strict.ask(dialect, **asked)).decision.endswith("passed=p/ok:tools")
+
+
+async def test_functions_of_old_are_tools(start: Start, upstream: FakeUpstream) -> None:
+    """Chat's `functions`: passed over, or left out and named."""
+    old = {"functions": [{"name": "look", "parameters": {"type": "object"}}], "function_call": "auto"}
+    toolless = provider("p", upstream, models=served(supportsTools=False))
+    assert (await (await start(chain(toolless))).ask(**old)).decision.endswith("passed=p/ok:tools")
+    lenient = await start(chain(toolless, policy=Policy(timeouts=FAST.timeouts, drop_tools=True)))
+    reply = await lenient.ask(**old)
+    assert reply.decision == "assistant; answered=p/ok; attempts=1; dropped=function_call,functions"
+    assert not upstream.seen[0].body.keys() & old.keys()
+
+
+async def test_lm_studio_is_told_not_to_keep_an_answer(start: Start, upstream: FakeUpstream) -> None:
+    """As the client says it: silence would mean that it does."""
+    gateway = await start(chain(provider("p", upstream, type="LMStudio")))
+    reply = await gateway.ask("responses", store=False)
+    assert (reply.status, upstream.seen[0].body["store"]) == (200, False)
 
 
 async def test_each_target_is_sent_what_its_model_takes(

@@ -141,3 +141,15 @@ async def test_the_sdk_is_told(start: Start, upstream: FakeUpstream) -> None:
             with pytest.raises(anthropic.NotFoundError):
                 await client.messages.count_tokens(**{**ASK, "model": "nope"})
     assert counted.input_tokens == answer.usage.input_tokens > 0
+
+
+@pytest.mark.parametrize("native", [True, False])
+async def test_a_count_is_asked_with_the_clients_betas(start: Start, upstream: FakeUpstream, native: bool) -> None:
+    """As the request itself is: Anthropic counts otherwise with some of them, and others do not have them."""
+    gateway = await start(chain(provider("a", upstream, "count", type="Anthropic", native=native)))
+    said = {"anthropic-beta": "context-1m-2025-08-07", "anthropic-version": "2024-01-01", "x-api-key": "client"}
+    assert (await ask(gateway, headers=said)).json == {"input_tokens": 77}
+    [seen] = upstream.seen
+    assert seen.fields.get("anthropic-beta") == ("context-1m-2025-08-07" if native else None)
+    assert seen.fields["anthropic-version"] == "2024-01-01"
+    assert "x-api-key" not in seen.fields

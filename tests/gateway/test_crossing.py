@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from gateway.conftest import ALL_APIS, DIALECTS, PATHS, Reply, Start, chain, provider
+from gateway.conftest import ALL_APIS, DIALECTS, FAST, PATHS, Reply, Start, chain, provider
 from gateway.fakeupstream import TEXT, FakeUpstream
+from pointsman.table import Policy
 
 API = dict(zip(DIALECTS, ALL_APIS, strict=True))
 PAIRS = list(permutations(DIALECTS, 2))
@@ -92,6 +93,20 @@ async def test_a_stream_that_breaks_is_taken_up_in_another_dialect(  # noqa: PLR
     assert b": taken up by b/" in reply.body
 
 
+@pytest.mark.parametrize(("client", "second"), list(product(DIALECTS, DIALECTS)))
+@pytest.mark.parametrize("first", DIALECTS)
+async def test_a_stream_that_breaks_is_taken_up_by_one_that_thinks(
+    start: Start, upstream: FakeUpstream, client: str, first: str, second: str
+) -> None:
+    """The first spoke at once; what the second thinks before it says the same is not the client's."""
+    gateway = await start(chain(speaking(first, "a", upstream, "cut-mid"), speaking(second, "b", upstream, "thinks")))
+    reply = await gateway.ask(client, stream=True)
+    assert is_whole(client, reply), reply.body
+    assert b": taken up by b/" in reply.body
+    assert b"So" not in reply.body
+    assert b"secret" not in reply.body
+
+
 @pairs
 async def test_flags_take_it_up_in_chat(start: Start, upstream: FakeUpstream, client: str, target: str) -> None:
     """The engine goes on exactly where the first broke off, whatever the two dialects are."""
@@ -160,6 +175,35 @@ async def test_what_cannot_be_said_passes_a_target_over(
     assert reply.status == 400
     assert "a/ok" in reply.json["error"]["message"]
     assert not upstream.seen
+
+
+@pairs
+async def test_a_route_may_leave_hosted_tools_out(
+    start: Start, upstream: FakeUpstream, client: str, target: str
+) -> None:
+    """`dropTools`: the target is asked without them, and the header names them."""
+    if client == "completions":
+        return  # it has none among its tools
+    policy = Policy(timeouts=FAST.timeouts, drop_tools=True)
+    gateway = await start(chain(speaking(target, "a", upstream), policy=policy))
+    tools = [*LOST[client]["tools"], *TOOLS[client]]
+    reply = await gateway.ask(client, tools=tools)
+    assert is_whole(client, reply), reply.body
+    assert f"dropped=tools.{tools[0]['type']}" in reply.decision
+    assert len(upstream.seen[0].body["tools"]) == 1
+    searched = {"role": "user", "content": "hi"}, {"type": "web_search_call", "id": "ws_1", "status": "completed"}
+    if client == "responses":  # what was found then cannot be told
+        assert (await gateway.ask(client, tools=tools, input=list(searched))).status == 400
+
+
+async def test_any_field_may_be_named(start: Start, upstream: FakeUpstream) -> None:
+    """Clients call fields what they like, and send any number of them: the header stays one."""
+    gateway = await start(chain(speaking("messages", "a", upstream)))
+    reply = await gateway.ask(**{"x\r\nset-cookie: a": 1, **{f"field{i}": 1 for i in range(99)}})
+    assert is_whole("completions", reply)
+    assert "set-cookie" not in reply.fields
+    assert "dropped=x%0D%0Aset-cookie%3A%20a,field0," in reply.decision
+    assert reply.decision.endswith(",+60")
 
 
 @pytest.mark.parametrize(("client", "target"), list(product(["completions"], ["responses", "messages"])))
@@ -272,3 +316,48 @@ _CALLS = {
     "messages": _message_calls,
     "responses": lambda events: _items(events[-1]["response"]),
 }
+
+
+@pytest.mark.parametrize("fault", ["unnumbered", "ok"])
+async def test_a_stream_of_responses_without_numbers_is_mended(
+    start: Start, upstream: FakeUpstream, fault: str
+) -> None:
+    """Strict SDKs refuse events without them; one that has them is passed on byte for byte."""
+    gateway = await start(chain(speaking("responses", "a", upstream, fault)))
+    reply = await gateway.ask("responses", stream=True)
+    assert is_whole("responses", reply), reply.body
+    assert [event["sequence_number"] for event in reply.events] == list(range(len(reply.events)))
+    assert all("output_index" in event for event in reply.events if "item_id" in event)
+    assert "translated" not in reply.decision
+    assert (b'"id":"r1"' in reply.body) == (fault == "ok")
+
+
+@pytest.mark.parametrize("second", ["prefill", "echo", "anew", "unnumbered"])
+async def test_a_mended_stream_is_taken_up(start: Start, upstream: FakeUpstream, second: str) -> None:
+    """The numbers go on, whoever takes it up."""
+    gateway = await start(
+        chain(speaking("responses", "a", upstream, "cut-unnumbered"), speaking("responses", "b", upstream, second))
+    )
+    reply = await gateway.ask("responses", stream=True)
+    assert is_whole("responses", reply), reply.body
+    assert [event["sequence_number"] for event in reply.events] == list(range(len(reply.events)))
+
+
+@pairs
+@pytest.mark.parametrize("kind", ["a\r\nset-cookie: s=1\r\n\r\nHTTP/1.1 200 OK", "x; answered=b/ok", "é😀", "y" * 9000])
+async def test_words_of_a_request_never_shape_a_header(
+    start: Start, upstream: FakeUpstream, client: str, target: str, kind: str
+) -> None:
+    """What a client calls its parts, tools and fields is told as a word of ours, or quoted and short."""
+    gateway = await start(chain(speaking(target, "a", upstream)))
+    part = {"role": "user", "content": [{"type": kind}]}
+    turns = {"input" if client == "responses" else "messages": [part]}
+    for more in (turns, {"tools": [{"type": kind, "name": kind}]}, {kind: "b"}):
+        reply = await gateway.ask(client, **more)
+        assert reply.fields.keys() <= {
+            "date", "content-type", "content-length", "x-pointsman-decision", "x-request-id", "connection",
+            "retry-after", "cache-control", "transfer-encoding",
+        }  # fmt: skip
+        assert reply.decision.isascii()
+        assert len(reply.decision) < 4096
+        assert reply.decision.count("answered=") == (reply.status == 200)

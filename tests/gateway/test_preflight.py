@@ -9,7 +9,7 @@ import pytest
 
 from gateway.conftest import DIALECTS, FAST, Start, chain, provider, request
 from gateway.fakeupstream import TEXT, FakeUpstream
-from pointsman.table import Context, Fence, Model, Policy
+from pointsman.table import Context, Fence, Model, Policy, Route, RoutingTable, Target
 from testbed.llama import LlamaServer
 
 IMAGE = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://x/y.png"}}]}
@@ -130,3 +130,13 @@ async def test_openrouter_carries_the_pin(start: Start, upstream: FakeUpstream) 
     assert (refused.status, refused.json["error"]["code"]) == (403, "policy_no_candidate")
     assert "compat.openRouterRouting.only" in refused.json["error"]["message"]
     assert len(upstream.seen) == 1
+
+
+async def test_a_route_without_targets_says_who_is_missing(start: Start) -> None:
+    """503 with the provider's name, and not to be asked again soon: it waits for its object to be mended."""
+    missing = (Target(provider="bad", model="m", skip="ProviderNotAccepted"),)
+    empty = Route(name="assistant", model_name="assistant", missing=missing)
+    reply = await (await start(RoutingTable(routes=(empty,)))).ask()
+    assert (reply.status, reply.fields["retry-after"]) == (503, "300")
+    assert "bad/m: the provider is not accepted" in reply.json["error"]["message"]
+    assert "pointsman explain" in reply.json["error"]["message"]

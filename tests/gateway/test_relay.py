@@ -12,7 +12,7 @@ from gateway.conftest import DIALECTS, FAST, TEXT, Start, chain, provider, until
 from gateway.fakeupstream import BIG, FakeUpstream
 from pointsman.exchange import FailureKind
 from pointsman.failover.policy import Scope
-from pointsman.table import Breaker, Fence, Timeouts
+from pointsman.table import Breaker, Fence, Model, Timeouts
 
 BOTH = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 PASSING = ("status-500", "cut-before", "html-502")
@@ -168,6 +168,29 @@ async def test_too_long_for_all_is_400(start: Start, upstream: FakeUpstream) -> 
     reply = await gateway.ask()
     assert (reply.status, reply.json["error"]["code"]) == (400, "context_length_exceeded")
     assert not gateway.state.health.entries
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_too_large_for_all_is_413(start: Start, upstream: FakeUpstream, dialect: str) -> None:
+    """It is this request's bytes: the next is tried, and what fits into the windows is sent as before."""
+    models = [(Model(id="too-large+too-large+ok", context_window=window),) for window in (0, 8192)]
+    gateway = await start(
+        chain(*(provider(name, upstream, models=each) for name, each in zip("ab", models, strict=True)))
+    )
+    reply = await gateway.ask(dialect)
+    told = reply.json["error"]
+    assert (reply.status, told["type" if dialect == "messages" else "code"]) == (413, "request_too_large")
+    assert len(upstream.seen) == 2
+    assert (await gateway.ask(dialect)).status == 200
+    assert not gateway.state.health.entries
+
+
+async def test_a_context_error_without_a_number_teaches_nothing(start: Start, upstream: FakeUpstream) -> None:
+    """The next request goes to the same target, however much longer it is."""
+    gateway = await start(chain(provider("a", upstream, "context-unsaid+ok"), provider("b", upstream)))
+    assert "answered=b/ok" in (await gateway.ask()).decision
+    reply = await gateway.ask(messages=[{"role": "user", "content": "word " * 3000}])
+    assert "answered=a/context-unsaid+ok" in reply.decision
 
 
 async def test_the_upstreams_words_on_our_key_are_not_told(start: Start, upstream: FakeUpstream) -> None:

@@ -83,11 +83,19 @@ def test_the_process_serves_and_ends_on_sigterm(tmp_path: Path, workers: int, ad
     assert [json.loads(line)["event"] for line in rest].count("stopped") == workers
 
 
-@pytest.mark.parametrize("listen", ["nowhere", "127.0.0.1:http", "203.0.113.1:1"])
+@pytest.mark.parametrize("listen", ["nowhere", "127.0.0.1:http", "127.0.0.1:99999", "203.0.113.1:1"])
 def test_an_address_that_cannot_be_had_is_told(listen: str, capfd: pytest.CaptureFixture[str]) -> None:
     """What is wrong, and exit status 1."""
     assert server.main(Options(listen=listen, table="none")) == 1
     assert "pointsman gateway: " in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(("size", "seconds"), [(-1, 3600.0), (1, 0.0), (1, -1.0)])
+def test_a_store_that_makes_no_sense_is_refused(size: int, seconds: float, capfd: pytest.CaptureFixture[str]) -> None:
+    """Before anything is listened on."""
+    options = Options(listen="127.0.0.1:0", table="none", store_bytes=size, store_seconds=seconds)
+    assert server.main(options) == 2
+    assert "--store-bytes must be 0 or more" in capfd.readouterr().err
 
 
 def test_the_log_does_not_block(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pointsman.dialects import responses, stored
 from pointsman.dialects.stored import Entry, Items
-from pointsman.exchange import BadRequestError, Head
+from pointsman.exchange import STATE, BadRequestError, Head
 from pointsman.gateway import store as stores
 from pointsman.gateway.store import Store, answer, join, narrowed, refusal
 from pointsman.table import Fence
@@ -229,3 +229,72 @@ def test_odd_paths_and_methods_find_nothing() -> None:
     assert json.loads(refusal(stores.UnknownResponseError("x")).body)["error"]["code"] == stores.NOT_FOUND
     assert refusal(BadRequestError("x")).code == "invalid_request"
     assert stored.PREVIOUS == "previous_response_id"
+
+
+def test_pages_come_to_an_end_where_a_server_calls_every_item_alike() -> None:
+    """Each page goes on after the last, every item is shown once, and a page is the same each time."""
+    store = Store(1 << 20)
+    ident = say(store, input="a")
+    for text in "bcd":
+        ident = say(store, input=text, previous_response_id=ident)
+    path, after, ids = f"/v1/responses/{ident}/input_items", "", []
+    for _ in range(9):
+        _, told = get(store, path, query=f"limit=2&order=asc&after={after}")
+        ids += [item["id"] for item in told["data"]]
+        after = told["last_id"]
+        if not told["has_more"]:
+            break
+    assert ids == ["item_0", "m", "item_2", "m_2", "item_4", "m_3", "item_6"]
+    assert [item["id"] for item in get(store, path)[1]["data"]] == ids[::-1]
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "told"),
+    [
+        ("/input_items", "after=unknown", "'unknown'"),
+        ("/input_items", "order=sideways", "asc or desc"),
+        ("", "stream=true", "stream=true"),
+    ],
+)
+def test_what_cannot_be_listed_so_is_refused(path: str, query: str, told: str) -> None:
+    """Else a client would read the first page for ever, or take it for another."""
+    store = Store(1 << 20)
+    status, said = get(store, f"/v1/responses/{say(store)}{path}", query=query)
+    assert (status, told in said["error"]["message"]) == (400, True)
+    assert get(store, f"/v1/responses/{say(store)}", query="stream=false&include=x")[0] == 200
+
+
+def refer(ident: str) -> dict[str, Any]:
+    return {"type": "item_reference", "id": ident}
+
+
+def test_a_reference_to_what_is_in_the_conversation_says_nothing_new() -> None:
+    """The item itself is sent, once: vendors refuse one that comes twice."""
+    store = Store(1 << 20)
+    first = say(store, input="a")
+    asked = [refer("m"), {"role": "user", "content": "go"}]
+    joined, _, kept = join(store, head(input=asked, previous_response_id=first), None, 0.0)
+    sent = json.loads(bytes(joined.fields["input"]))
+    assert [item.get("id") or item.get("content") for item in sent][1:] == ["m", "go"]
+    assert not joined.needs & STATE
+    assert kept is not None
+
+
+def test_a_reference_to_any_other_item_is_refused_and_named() -> None:
+    """Also to one of a conversation that was not named: item ids are no secrets."""
+    store = Store(1 << 20)
+    first, _ = say(store, input="a"), say(store, input=[{"type": "message", "id": "other", "content": "x"}])
+    for ident in ("other", "rs_9"):
+        with pytest.raises(BadRequestError, match=f"'{ident}'.*send the item itself"):
+            join(store, head(input=[refer(ident)], previous_response_id=first), None, 0.0)
+
+
+def test_a_reference_without_a_conversation_is_for_the_vendor_alone() -> None:
+    """It goes on as it came, and only to who may know it; so does what goes on from there."""
+    store = Store(1 << 20)
+    joined, _, _ = join(store, head(input=[refer("msg_1")]), None, 0.0)
+    assert json.loads(bytes(joined.fields["input"])) == [refer("msg_1")]
+    assert joined.needs & STATE
+    first = say(store, input=[refer("msg_1")])
+    assert join(store, head(previous_response_id=first), None, 0.0)[0].needs & STATE
+    assert not join(store, head(input='say "item_reference"'), None, 0.0)[0].needs & STATE

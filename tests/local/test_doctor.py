@@ -131,6 +131,7 @@ def test_without_arguments_it_looks_for_servers(doctor: Doctor, monkeypatch: pyt
         (("--url", "127.0.0.1:1234"), "http://"),
         (("--url", "http://127.0.0.1:1", "--key-env", "NOBODY_SET_THIS"), "NOBODY_SET_THIS is not set"),
         (("--url", "http://127.0.0.1:1", "--timeout", "0"), "more than 0"),
+        (("--url", "http://u:p@127.0.0.1:1"), "use --key-env"),
     ],
 )
 def test_options_that_make_no_sense(arguments: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -156,3 +157,24 @@ def test_a_deployed_provider_is_not_asked(doctor: Doctor, tmp_path: Path) -> Non
     path.write_text(json.dumps(body))
     report = doctor(str(path))
     assert (report.status, report["reachable"]["grade"]) == (0, "note")
+
+
+def test_a_proxy_is_asked_for_no_tokens(doctor: Doctor, tmp_path: Path) -> None:
+    """It may hand them on to whom they cost money at; unless its object says that it is on the owner's ground."""
+    with QuirkyServer() as server:
+        report = doctor(*at(server, "--type", "LiteLLM"))
+        assert "--hosted" in report["answers"]["text"]
+        assert server.asked == []
+        doctor(str(fleet(tmp_path, server.url, type="LiteLLM")), "--timeout", "5")
+        assert server.asked
+
+
+def test_a_model_of_ollamas_cloud_is_asked_for_no_tokens(doctor: Doctor, tmp_path: Path) -> None:
+    """Its server stands here, and it does not."""
+    with QuirkyServer(models=({"id": "m:cloud"},)) as server:
+        path = str(fleet(tmp_path, server.url, "m:cloud", type="Ollama"))
+        report = doctor(path, "--timeout", "5")
+        assert "m:cloud is in Ollama's cloud" in report["answers"]["text"]
+        assert not [at for at, _ in server.asked if at.startswith("/v1")]
+        doctor(path, "--timeout", "5", "--hosted")
+        assert [at for at, _ in server.asked if at.startswith("/v1")]

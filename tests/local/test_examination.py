@@ -64,8 +64,8 @@ DIALECTS = {CHAT: "openai-completions", RESPONSES: "openai-responses", MESSAGES:
 def test_responses_events_without_numbers(doctor: Doctor) -> None:
     """As llama-server sends them: OpenAI's SDKs stumble over it, so another dialect is advised."""
     with QuirkyServer("unnumbered") as server:
-        report = doctor(*at(server, "--type", "LlamaCpp"))
-    assert report.wrong() == {"stream": "warning"}
+        report = doctor(*at(server, "--type", "LiteLLM", "--hosted"))
+    assert report.wrong()["stream"] == "warning"
     assert "openai-completions first in spec.api" in report["stream"]["remedy"]
 
 
@@ -249,12 +249,11 @@ def test_hostile_answers_raise_nothing(body: bytes, doctor: Doctor) -> None:
 
 
 def test_a_real_engine(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """llama-server with a window for agents: its one flaw is that its Responses events bear no numbers."""
+    """llama-server with a window for agents is well."""
     monkeypatch.setenv("KEY", "s3cret")
     with LlamaServer(TinyModel("tool", ctx=65536), slots=1, ctx=65536, api_key="s3cret") as server:
         report = doctor("--url", server.base_url, "--type", "LlamaCpp", "--key-env", "KEY")
-    assert report.wrong() == {"stream": "warning"}
-    assert "not numbered" in report["stream"]["text"]
+    assert report.wrong() == {}
     assert report["tools"]["text"] == "it takes 12 tools and calls one"
     assert report["key"]["text"] == "it refuses a wrong key"
 
@@ -266,3 +265,23 @@ def test_a_real_engine_with_a_small_window(doctor: Doctor) -> None:
     assert (report["window"]["grade"], report.status) == ("broken", 1)
     assert "raise -c" in report["window"]["remedy"]
     assert report["overflow"]["text"] == "it says so when a prompt is too long"
+
+
+@pytest.mark.parametrize(
+    ("quirk", "paths", "check", "advice"),
+    [
+        ("thinks", (CHAT,), "reasoning", "openai-responses"),
+        ("thinks", (CHAT, RESPONSES), "reasoning", "openai-responses"),
+        ("unnumbered", (RESPONSES,), "stream", "openai-completions"),
+        ("unnumbered", (RESPONSES, CHAT), "stream", "openai-completions"),
+    ],
+)
+def test_no_dialect_is_advised_that_is_not_spoken(  # noqa: PLR0917 - fixtures come in as arguments
+    quirk: str, paths: tuple[str, ...], check: str, advice: str, doctor: Doctor, tmp_path: Path
+) -> None:
+    """The doctor has just found 404 there."""
+    stated = {CHAT: "openai-completions", RESPONSES: "openai-responses"}[paths[0]]
+    with QuirkyServer(quirk, paths=paths) as server:
+        report = doctor(str(fleet(tmp_path, server.url, api=[stated])))
+    assert report[check]["grade"] == "warning"
+    assert (advice in report[check]["remedy"]) == (len(paths) > 1)

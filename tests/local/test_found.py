@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pointsman.api.provider import ModelProviderSpec
 from pointsman.api.route import ModelRouteSpec
 from pointsman.local import found
+from pointsman.local.load import found as loaded
 from pointsman.names import USUAL_PORTS
 from pointsman.served import ServedModel
 
@@ -49,3 +50,13 @@ def test_a_model_on_two_servers_has_one_route_over_both() -> None:
     objects = found.objects({"Ollama": (ServedModel(id="m"),), "VLLM": (ServedModel(id="m"),)})
     chain = next(thing["spec"] for thing in objects if thing.get("spec", {}).get("modelName") == "m")
     assert [chain["primary"]["provider"], chain["fallbacks"][0]["provider"]] == ["ollama", "vllm"]
+
+
+def test_a_proxy_is_external_until_somebody_says_otherwise() -> None:
+    """Where a LiteLLM stands says nothing of where it sends what it is sent; that is told, and how to say otherwise."""
+    places = {each["metadata"]["name"]: each["spec"] for each in found.objects({"LiteLLM": (), "Ollama": ()})}
+    assert places["litellm"]["dataPolicy"] == {"location": "External"}
+    assert places["ollama"]["dataPolicy"] == {"location": "OnPremises"}
+    (said,) = found.warnings(["LiteLLM", "Ollama"])
+    assert "spec.dataPolicy.location is OnPremises" in said
+    assert loaded(found.objects({"LiteLLM": ()}), "http://127.0.0.1:1").warnings == (said,)

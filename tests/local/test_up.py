@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -145,6 +146,20 @@ def test_files_that_cannot_be_read_end_it_with_a_reason(tmp_path: Path) -> None:
     running = Up(path)
     assert running.process.wait(20) == 1
     assert "did you mean ModelRoute" in running.said.read_text()
+
+
+def test_a_port_that_is_taken_ends_it_with_a_reason(tmp_path: Path) -> None:
+    """It does not start the gateway for ever."""
+    path = tmp_path / "objects.yaml"
+    path.write_text(OBJECTS.format(url="http://127.0.0.1:1", model="one"))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        command = [sys.executable, "-m", "pointsman", "up", str(path), "--listen", listen]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert f"cannot listen on {listen}: Address already in use" in done.stderr
+    assert "could not be started" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 async def test_servers_are_found_on_their_usual_ports(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -252,9 +252,9 @@ async def test_tls_where_none_is_spoken(serve: Serve) -> None:
 
 
 async def test_connections_are_kept(client: httpx.AsyncClient, serve: Serve) -> None:
-    """Three probes of two paths each use one connection."""
+    """Three probes of three paths each use one connection; what is not there is asked for again."""
     script = Answering({"/v1/models": (200, MODELS), "/api/ps": (200, b'{"models":[]}')})
     asked = request(await serve(script), of=ProviderType.OLLAMA)
     for _ in range(3):
         assert (await ask(client, asked)).ok
-    assert (script.connections, len(script.heads)) == (1, 6)
+    assert (script.connections, len(script.heads)) == (1, 9)

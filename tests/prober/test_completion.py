@@ -48,3 +48,10 @@ def test_a_request_names_the_model_and_is_not_streamed(dialect: Dialect) -> None
     asked = json.loads(body(dialect, "a/b"))
     assert (asked["model"], asked["stream"]) == ("a/b", False)
     assert body(dialect, "a/b") == body(dialect, "a/b")
+
+
+def test_no_model_of_a_cloud_is_asked() -> None:
+    """Its tokens are paid for, wherever its server stands."""
+    far = [replace(each, remote=True) for each in served("m:cloud")]
+    assert choose([*far, *served("near")], ("m:cloud",), OLLAMA) == "near"
+    assert choose(far, ("m:cloud",), OLLAMA) == ""

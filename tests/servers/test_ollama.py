@@ -47,7 +47,8 @@ def objects(ollama: Ollama, llama: LlamaServer) -> list[Object]:
     for model in ("tiny", "plain", "roomy"):
         found.append(route(f"{model}-alone", f"ollama/{model}:latest"))
         found.append(route(f"{model}-helped", f"ollama/{model}:latest", "near/tiny", timeouts=SHORT))
-    return [*found, route("untagged-alone", "ollama/tiny"), route("untagged-helped", "ollama/tiny", "near/tiny")]
+    found.append(route("untagged-helped", "ollama/tiny", "near/tiny", timeouts=SHORT))
+    return [*found, route("untagged-alone", "ollama/tiny")]
 
 
 @pytest.fixture(scope="module")
@@ -102,13 +103,12 @@ def test_no_prompt_is_cut_in_silence(gateway: Up, ollama: Ollama, dialect: str, 
 
 @pytest.mark.parametrize("model", ["plain", "roomy"])
 def test_no_prompt_is_cut_in_silence_while_its_model_loads(gateway: Up, ollama: Ollama, model: str) -> None:
-    """Until it is loaded, its window is taken to be Ollama's own 4096."""
+    """Until it is loaded, its window is what its Modelfile says, else taken to be Ollama's own 4096."""
     cold(gateway, ollama, model)
     reply = gateway.ask("completions", f"{model}-alone", **long_request("completions", TOO_LONG[model]))
     assert (reply.status, reply.json["error"]["code"]) == (400, "context_length_exceeded")
 
 
-@pytest.mark.xfail(strict=True, reason="a smaller window of a Modelfile is told by POST /api/show alone until it loads")
 def test_a_small_window_is_known_before_its_model_loads(up: Starting, ollama: Ollama, llama: LlamaServer) -> None:
     """A Modelfile's num_ctx below 4096 is no place to be cut in, also for a gateway that has learnt nothing yet."""
     gateway = up(objects(ollama, llama))
@@ -117,7 +117,6 @@ def test_a_small_window_is_known_before_its_model_loads(up: Starting, ollama: Ol
     assert reply.status == 400
 
 
-@pytest.mark.xfail(strict=True, reason="of a model that a route names without its tag, window and load state get lost")
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_no_prompt_is_cut_in_silence_for_want_of_a_tag(gateway: Up, ollama: Ollama, dialect: str) -> None:
     """`tiny` is `tiny:latest`, and has its window."""
@@ -126,7 +125,6 @@ def test_no_prompt_is_cut_in_silence_for_want_of_a_tag(gateway: Up, ollama: Olla
     assert reply.status == 400
 
 
-@pytest.mark.xfail(strict=True, reason="of a model that a route names without its tag, window and load state get lost")
 def test_a_cold_model_without_its_tag_is_stood_in_for(gateway: Up, ollama: Ollama) -> None:
     """`tiny` is cold when `tiny:latest` is."""
     cold(gateway, ollama, "tiny")

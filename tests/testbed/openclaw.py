@@ -25,8 +25,7 @@ class OpenClaw:
         for one in (folder / "home", self.workspace):
             one.mkdir(parents=True, exist_ok=True)
         defaults = config.setdefault("agents", {}).setdefault("defaults", {})
-        # Without it the agent talks of who it is at first.
-        defaults |= {"workspace": str(self.workspace), "skipBootstrap": True}
+        defaults["workspace"] = str(self.workspace)
         self._config.write_text(json.dumps(config, indent=1))
 
     async def validate(self) -> agents.Ran:

@@ -21,6 +21,7 @@ WORDS = st.sampled_from(
         *("model_name", "model_info", "loaded_instances", "config", "capabilities", "vision", "supported"),
         *("thinking", "image_input", "top_provider", "architecture", "input_modalities", "supported_parameters"),
         *("default_generation_settings", "loaded", "embedding", "no_db_connection"),
+        *("digest", "parameters", "num_ctx   7", "general.architecture", "llama", "llama.context_length", "tools"),
     ]
 )
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | WORDS
@@ -70,6 +71,23 @@ def test_read_gives_a_sound_finding_for_anything(kind: Kind, data: st.DataObject
     check(kind.read({}))
 
 
+@pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if kind.inquiry])
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_an_inquiry_is_sound_for_anything(name: ProviderType, data: st.DataObject) -> None:
+    """Questions are JSON, each about another content; whatever is told of a listed model leaves a sound Finding."""
+    kind = KINDS[name]
+    assert kind.inquiry
+    answers: dict[str, Answer] = {path: data.draw(ANSWERS) for path in kind.paths}
+    asked = kind.inquiry.questions(answers)
+    assert len({each.about for each in asked}) == len(asked)
+    assert all(each.models and json.loads(each.body) for each in asked)
+    found = kind.read(answers)
+    told = {model.id: kind.inquiry.read(data.draw(ANSWERS)) for model in found.models}
+    check(joined := kind.inquiry.join(found, {model: detail for model, detail in told.items() if detail}))
+    assert [(model.id, model.loaded) for model in joined.models] == [(model.id, model.loaded) for model in found.models]
+
+
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_bodies_made_to_hurt_do_not(kind: Kind) -> None:
     """Depth, width and long numbers, in the decisive answer and in the others."""
@@ -83,3 +101,6 @@ def test_bodies_made_to_hurt_do_not(kind: Kind) -> None:
     for body in hostile:
         check(kind.read({path: Answer(200, body) for path in kind.paths}))
         check(kind.read({path: Answer(200, body) for path in kind.paths} | {kind.paths[0]: good}))
+        if kind.inquiry:
+            detail = kind.inquiry.read(Answer(200, body))
+            check(kind.inquiry.join(kind.read({kind.paths[0]: good}), {"m": detail} if detail else {}))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 from msgspec import Raw
 
-from pointsman.dialects import compat, openrouter
+from pointsman.dialects import compat, compat_hints, openrouter
 from pointsman.exchange import BadRequestError
 
 if TYPE_CHECKING:
@@ -86,31 +86,34 @@ def filled(fields: Fields, name: str) -> bool:
 class Rules(NamedTuple):
     """What a dialect's requests lose or change on their way to a target.
 
-    `foreign` fields are only the vendor's own, `reasoning` are those of them that tell how to reason; `clean` takes
-    out what is deeper inside. None of these holds for the vendor itself. `shape` follows what a model's `compat`
-    states, whoever serves it. `lasts`: whether LM Studio is documented to take a `ttl` there.
+    `foreign` fields are only the vendor's own, `reasoning` are those of them that tell how to reason. None of these
+    holds for the vendor itself. `shape` follows what a model's `compat` states, whoever serves it. `lasts`: whether LM
+    Studio is documented to take a `ttl` there. `keeps`: whether an answer is kept where nothing is said of it.
+    `hints`: whether a prompt cache may be hinted at inside (`compat_hints`).
     """
 
     foreign: frozenset[str]
     reasoning: frozenset[str]
     shape: Callable[[Draft], None] | None = None
-    clean: Callable[[Draft], None] | None = None
     lasts: bool = False
+    keeps: bool = False
+    hints: bool = False
 
 
 def fit(fields: Fields, model: Model, provider: Provider, rules: Rules) -> tuple[bytes, tuple[str, ...]]:
     """The request for a target: its name for the model, every other value as received; and what it leaves out, sorted.
 
     Unless the target is the vendor itself, foreign fields are left out, and those on reasoning too if the model is not
-    known to reason. Only what asked for something is named: `store: false` does not.
+    known to reason; and hints to a prompt cache, wherever they stand. Only what asked for something is named:
+    `metadata: {}` does not.
     """
     renamed: dict[str, Any] = {**fields, "model": model.id}
-    clean = None if provider.native else rules.clean
+    hinted = provider.native or not rules.hints or compat_hints.follows(model, provider)
     dropped = [] if provider.native else _leave_out(renamed, model, provider, rules)
-    if model.compat or clean is not None:
+    if model.compat or not hinted:
         draft = compat.Draft(renamed, model)
-        if clean is not None:
-            clean(draft)
+        if not hinted:
+            compat_hints.clean(draft)
         if model.compat:
             _shape(draft, rules)
         dropped += draft.dropped
@@ -140,6 +143,8 @@ def _leave_out(renamed: dict[str, Any], model: Model, provider: Provider, rules:
         unwanted -= rules.reasoning
     if unwanted and model.compat:
         unwanted -= compat.kept(model)
+    if rules.keeps and compat.keeps(renamed, provider):
+        unwanted -= {"store"}
     dropped = [name for name in unwanted if compat.asks(renamed.pop(name))]
     if openrouter.pins(model, provider):
         dropped += openrouter.pin(renamed, model, provider)

@@ -11,6 +11,8 @@ from pointsman.exchange import Failure, FailureKind
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from pointsman.neutral import ToolCall
+
 LIMIT: Final = 8 * 1024 * 1024  # characters of arguments, of all calls together
 
 _JSON: Final = msgspec.json.Decoder(msgspec.Raw)  # reads nothing, but all of it
@@ -98,6 +100,11 @@ class Calls:
             if not call.free and not _is_json("".join(call.pieces)):
                 return _NO_JSON
         return None
+
+
+def is_cut(call: ToolCall) -> bool:
+    """Whether a function's call was cut short within its arguments, as the last of an answer may be."""
+    return not call.free and not _is_json(call.arguments)
 
 
 def as_text(arguments: Any) -> str:

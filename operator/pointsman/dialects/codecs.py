@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from msgspec import Raw
 
-    from pointsman.neutral import Event, Json, Loss, Reply, Request
+    from pointsman.neutral import Event, Grew, Json, Loss, Reply, Request
     from pointsman.sse import Frame
     from pointsman.table import Model, Provider
 
@@ -27,6 +27,12 @@ class StreamReader(Protocol):
     """
 
     def feed(self, frame: Frame) -> list[Event]: ...
+
+    def more(self, run: bytes) -> Grew | None:
+        """What a run of frames amounts to if it is one, with more of the text that is open and nothing else.
+
+        None: it may be anything, and is to be fed. This is what nearly every run is, at half the cost.
+        """
 
 
 class StreamWriter(Protocol):

@@ -117,6 +117,20 @@ def refused(model: Model) -> frozenset[str]:
     return frozenset(name for key, name in _HOLDING.items() if model.compat.get(key) is False)
 
 
+def keeps(fields: Record, provider: Provider) -> bool:
+    """Whether a server that is not the vendor is told what the client says of keeping its answer.
+
+    That nothing is to be kept is told to all, as proxies hand it on to who would. LM Studio keeps what it is not told
+    not to, and is told either.
+    """
+    return provider.type == ProviderType.LMSTUDIO or value(fields.get("store")) is False
+
+
+def vercel(model: Model) -> bool:
+    """Whether it is stated who may answer behind Vercel's gateway."""
+    return bool(model.compat.get("vercelGatewayRouting"))
+
+
 def no_temperature(draft: Draft, stated: Any) -> None:
     """`supportsTemperature: false`."""
     if stated is False:

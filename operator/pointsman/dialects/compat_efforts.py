@@ -50,18 +50,20 @@ def shape_chat(draft: Draft) -> None:
     Where it says nothing, nothing is written. What the way has no room for is named.
     """
     form = draft.compat.get("thinkingFormat")
-    if form is None or form == "openai":
+    if form is None:
         _relabel(draft)
         return
     asked, on, effort = _read(draft.fields)
     if on is None:
         return
+    if form == "openai" and not on:
+        effort = effort or "none"  # its one way to say so
     label = level(draft.compat, effort) if effort else None
     if draft.compat.get("supportsReasoningEffort") is False:
         label = None
     _remove(draft.fields)
     told = _write(draft, form, on, label)
-    if effort and on and not told:
+    if not told and (form == "openai" or (effort and on)):
         draft.lose(asked)
 
 
@@ -116,6 +118,10 @@ def _remove(fields: Record) -> None:
 def _write(draft: Draft, form: str, on: bool, label: str | None) -> bool:
     """Write it; whether that says how much."""
     fields, leveled = draft.fields, draft.compat.get("supportsReasoningEffort") is True
+    if form == "openai":
+        if label:
+            fields["reasoning_effort"] = label
+        return label is not None
     if form == "openrouter":
         fields["reasoning"] = {"effort": label} if label else {"enabled": on}
         return label is not None

@@ -6,6 +6,7 @@ nobody but their home holds a model to it, so the description of the argument sa
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -17,11 +18,16 @@ ARGUMENT: Final = "input"
 _LIMIT: Final = 16_384  # characters of a grammar that are worth telling
 
 
-class _Arguments(msgspec.Struct, forbid_unknown_fields=True):
+class _Arguments(msgspec.Struct):
     input: str
 
 
 _ARGUMENTS: Final = msgspec.json.Decoder(_Arguments)
+_TEXT: Final = msgspec.json.Decoder(str)
+_BEGUN: Final = re.compile(r'\s*\{\s*"input"\s*:\s*"((?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*)')
+_HEAD: Final = re.compile(r'\s*\{\s*(?:"(?:i(?:n(?:p(?:u(?:t(?:"\s*(?::\s*)?)?)?)?)?)?)?)?')
+"""What was cut before the input began."""
+_HALF: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}$")
 
 
 def schema(grammar: Json = None) -> Json:
@@ -40,8 +46,21 @@ def wrap(text: str) -> str:
 
 
 def unwrap(arguments: str) -> str:
-    """A function's arguments as the input of a custom tool; a model that wrote the bare text is understood as well."""
+    """A function's arguments as the input of a custom tool; a model that wrote the bare text is understood as well.
+
+    Of arguments that were cut short, the input as far as it goes.
+    """
     try:
         return _ARGUMENTS.decode(arguments).input
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return _unwrap_cut(arguments)
+
+
+def _unwrap_cut(arguments: str) -> str:
+    if _HEAD.fullmatch(arguments):
+        return ""
+    begun = _BEGUN.match(arguments)
+    try:
+        return arguments if begun is None else _TEXT.decode(f'"{_HALF.sub("", begun[1])}"')
+    except (msgspec.MsgspecError, UnicodeError):
         return arguments

@@ -74,8 +74,16 @@ _TOO_LARGE: Final = "request_too_large"
 _SEAL: Final = re.compile(
     r"(?:invalid|expired|missing)\W{1,3}(?:signature|data)\W.{0,80}thinking|thinking.{0,80}signature"
     r"|thinking\b.{0,120}cannot be modified|thinking blocks?\b.{0,120}(?:bound|tied|different (?:model|conversation))"
+    r"|encrypted.content\b.{0,200}could not be (?:verified|decrypted|parsed)|invalid_encrypted_content"
+    r"|of type 'reasoning' was provided without|without its required 'reasoning' item"
+    r"|item with id 'rs_.{0,80}not found"
 )
-"""Anthropic's: "messages.1.content.0: Invalid `signature` in `thinking` block", and of thinking that was changed."""
+"""Anthropic's: "messages.1.content.0: Invalid `signature` in `thinking` block", and of thinking that was changed.
+
+OpenAI's: "The encrypted content gAAA… could not be verified.", and of reasoning that is not with what it belongs to.
+"""
+_LOST_THOUGHT: Final = "item with id 'rs_"
+"""What OpenAI says with 404 of reasoning that it did not keep."""
 _NUMBER: Final = r"(\d{1,3}(?:[,_]\d{3})+|\d{1,9})(?!\d)"
 _LABEL: Final = "context (?:length|window|size|limit)|model length|prompt length|max_model_len|num_ctx"
 _WINDOWS: Final = tuple(
@@ -90,6 +98,9 @@ _WINDOWS: Final = tuple(
     )
 )
 """Where the texts about too long a prompt say how long it may be; the first that does counts."""
+_WAIT: Final = re.compile(r"(?:try again|retry) (?:in|after) ((?:\d{1,7}(?:\.\d{1,9})? ?(?:ms|[hms]))+)")
+_SPENT: Final = re.compile(r"(\d+(?:\.\d+)?) ?(ms|[hms])")
+"""OpenAI's "Please try again in 1m3.5s", and "20ms"."""
 _REASONS: Final = {
     "error": FailureKind.SERVER_ERROR,
     "abort": FailureKind.TIMEOUT,
@@ -141,8 +152,9 @@ def read_error(status: int, body: bytes, retry_after: float = 0.0) -> Failure:
     if not body.strip() and 400 <= status < 500 and status not in _STATUSES:
         return Failure(FailureKind.INVALID_RESPONSE, f"status {status} without a word", status, retry_after)
     kind = classify(status, message, code)
-    window = _read_window(document, message) if kind is FailureKind.CONTEXT_LENGTH_EXCEEDED else 0
-    return Failure(kind, message[:MESSAGE_LIMIT], status, retry_after, window)
+    large = _of_bytes(status, kind, message, code)
+    window = 0 if large or kind is not FailureKind.CONTEXT_LENGTH_EXCEEDED else _read_window(document, message)
+    return Failure(kind, message[:MESSAGE_LIMIT], status, retry_after, window, large)
 
 
 def read_stream_error(error: Any) -> Failure:
@@ -150,8 +162,25 @@ def read_stream_error(error: Any) -> Failure:
     message, code = _texts({"error": error}, b"")
     status = _told_status({"error": error})
     kind = classify(status, message, code)
-    window = _read_window({"error": error}, message) if kind is FailureKind.CONTEXT_LENGTH_EXCEEDED else 0
-    return Failure(kind, message[:MESSAGE_LIMIT] or "an error without a message", status, window=window)
+    large = _of_bytes(status, kind, message, code)
+    window = 0 if large or kind is not FailureKind.CONTEXT_LENGTH_EXCEEDED else _read_window({"error": error}, message)
+    told = message[:MESSAGE_LIMIT] or "an error without a message"
+    return Failure(kind, told, status, _read_wait(told), window, too_large=large)
+
+
+def is_billing(failure: Failure) -> bool:
+    """Whether a target refuses because its account cannot pay, and not because of the key."""
+    if failure.kind is not FailureKind.AUTHENTICATION or failure.status in {401, 403}:
+        return False
+    return failure.status in {402, 429} or any(phrase in failure.message.lower() for phrase in _BILLING)
+
+
+def particulars(body: bytes) -> dict[str, str]:
+    """What an error body names beside its message: the `param` that is wrong, and the `code`."""
+    document = _decode(body)
+    error = document.get("error", document) if isinstance(document, dict) else None
+    named = {name: error.get(name) for name in ("param", "code")} if isinstance(error, dict) else {}
+    return {name: value for name, value in named.items() if isinstance(value, str) and value}
 
 
 def seal_refused(message: str) -> bool:
@@ -199,8 +228,9 @@ def has_object(body: bytes, name: str, kind: str = "") -> bool:
 
 def _by_text(status: int, text: str) -> FailureKind | None:
     long = any(phrase in text for phrase in _CONTEXT)
-    if status in {0, 400, 413, 422} and not long and _IMAGE.search(text[:_SEARCHED]):
-        return FailureKind.BAD_REQUEST  # so large it would be everywhere
+    large = status in {0, 400, 413, 422} and not long and _IMAGE.search(text[:_SEARCHED])
+    if large or (status == 404 and _LOST_THOUGHT in text):
+        return FailureKind.BAD_REQUEST  # it would be everywhere
     if (long or _TOO_LARGE in text) and status != 404:
         return FailureKind.CONTEXT_LENGTH_EXCEEDED
     if status in {0, 400, 403, 422, 451} and any(phrase in text for phrase in _POLICY):
@@ -210,6 +240,14 @@ def _by_text(status: int, text: str) -> FailureKind | None:
     if status in {0, 400, 402, 429}:
         return _by_account(status, text) or _by_load(status, text)
     return _by_load(status, text)
+
+
+def _of_bytes(status: int, kind: FailureKind, message: str, code: str) -> bool:
+    """Whether it is the bytes of a request that are too many, of which nothing follows for its tokens."""
+    text = f"{message} {code}".lower()
+    if kind is not FailureKind.CONTEXT_LENGTH_EXCEEDED or "token" in text or any(word in text for word in _CONTEXT):
+        return False
+    return status == 413 or _TOO_LARGE in text
 
 
 def _by_account(status: int, text: str) -> FailureKind | None:
@@ -236,6 +274,13 @@ def _by_load(status: int, text: str) -> FailureKind | None:
     if status == 0 and any(phrase in text for phrase in _RATE):
         return FailureKind.RATE_LIMITED
     return None
+
+
+def _read_wait(message: str) -> float:
+    """The seconds after which a target says that it may be asked again; 0: it does not say."""
+    found = _WAIT.search(message.lower())
+    units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+    return sum(float(number) * units[unit] for number, unit in _SPENT.findall(found[1])) if found is not None else 0.0
 
 
 def _read_window(document: Any, message: str) -> int:
@@ -282,11 +327,20 @@ def _texts(document: Any, body: bytes) -> tuple[str, str]:
         return body[:MESSAGE_LIMIT].decode("utf-8", "replace"), ""
     error = document.get("error", document)
     if isinstance(error, dict):
-        message = error.get("message") or error.get("detail") or ""
+        message = error.get("message") or _detail(error.get("detail")) or ""
         code = " ".join(str(error[name]) for name in ("type", "code") if error.get(name))
         told, cause = _relayed(error.get("metadata"))
         return (message if isinstance(message, str) else str(message)) + told, f"{code} {cause}".strip()
     return str(error), ""
+
+
+def _detail(detail: Any) -> Any:
+    """FastAPI's `detail`, whose list says what is wrong where."""
+    if not isinstance(detail, list):
+        return detail
+    told = [each if isinstance(each, dict) else {"msg": each} for each in detail]
+    places = [".".join(map(str, place)) if isinstance(place := each.get("loc"), list) else "" for each in told]
+    return "; ".join(f"{place}: {each.get('msg')}".removeprefix(": ") for place, each in zip(places, told, strict=True))
 
 
 def _relayed(metadata: Any) -> tuple[str, str]:

@@ -10,13 +10,15 @@ import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from pointsman.names import Dialect
-from pointsman.neutral import Foreign, Loss, Refused, ToolResult
+from pointsman.neutral import Foreign, Loss, Refused, ToolMode, ToolResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
-    from pointsman.neutral import Json, Part, Request, Rest
+    from pointsman.neutral import Json, Part, Request, Rest, Tool
 
 SHAPE: Final = "pointsman.shape"
 """The key in any `rest` under which a codec notes how the wire spelt something. Never written to a wire."""
@@ -77,6 +79,9 @@ _IDLE: Final[Mapping[str, tuple[Json, ...]]] = MappingProxyType(
 _SWITCHES: Final = frozenset({"web_search_options"})
 """Fields that ask by being there: an empty object is all that clients write."""
 _CLEARING: Final = "clear_"
+_TOOLS: Final = "tools"
+_DEFERRED: Final = "defer_loading"
+_FINDER: Final = "tool_search"
 _WORDS: Final[Mapping[str, str]] = MappingProxyType({
     "input_audio": "audio", "audio": "audio", "audio_url": "audio", "output_audio": "audio",
     "input_file": "file", "file": "file", "document": "file", "container_upload": "file", "file_search": "hosted-tool",
@@ -102,19 +107,48 @@ def asks(field: str, value: Json) -> bool:
     return value not in _IDLE.get(field, ())
 
 
-def of(request: Request) -> Loss:
-    """What a request's top-level `rest` loses in any dialect but its home."""
+def of(request: Request, carried: Container[str] = ()) -> Loss:
+    """What a request's top-level `rest` loses in any dialect but its home. `carried`: fields that are written there."""
     features = FEATURES[request.home]
     dropped: list[str] = []
     refused: list[Refused] = []
     for field, value in request.rest.items():
-        if field == SHAPE or not asks(field, value):
+        if field == SHAPE or field in carried or not asks(field, value):
             continue
         if field in features and not _is_hint(field, value):
             refused.append(Refused(features[field], f"`{field}` has no equivalent in the target's dialect"))
         else:
             dropped.append(field)
-    return Loss(tuple(dropped), tuple(refused))
+    return Loss((*dropped, *_hints(request.tools)), tuple(refused))
+
+
+def hosted(tools: Iterable[Tool]) -> Iterator[tuple[int, Tool]]:
+    """The tools that nobody but their home's vendor has, with their numbers."""
+    return ((i, tool) for i, tool in enumerate(tools) if tool.foreign is not None and not _finds(tool))
+
+
+def without_hosted(request: Request) -> tuple[Request, tuple[str, ...]]:
+    """The request without its vendor's tools, and their names; as it is where it must call one, or has called some."""
+    gone = [tool for _, tool in hosted(request.tools)]
+    left = tuple(tool for tool in request.tools if not any(tool is each for each in gone))
+    must = request.choice is not None and request.choice.mode in {ToolMode.REQUIRED, ToolMode.ONE}
+    if not gone or (must and not left):
+        return request, ()
+    names = dict.fromkeys(f"{_TOOLS}.{tool.name}" for tool in gone)
+    return replace(request, tools=left), tuple(names)
+
+
+def _hints(tools: Iterable[Tool]) -> Iterator[str]:
+    """What tools say of when the model is told of them: elsewhere it is told of all of them at once."""
+    yield from dict.fromkeys(f"{_TOOLS}.{tool.name}" for tool in tools if tool.foreign is not None and _finds(tool))
+    if any(tool.rest.get(_DEFERRED) for tool in tools):
+        yield f"{_TOOLS}.{_DEFERRED}"
+
+
+def _finds(tool: Tool) -> bool:
+    """Whether a vendor's tool only finds others that the request has anyway."""
+    foreign = tool.foreign
+    return tool.name.startswith(_FINDER) and not (isinstance(foreign, dict) and foreign.get("execution") == "client")
 
 
 def word(kind: str) -> str:
@@ -129,8 +163,9 @@ def word(kind: str) -> str:
 
 def content(request: Request, dialect: Dialect) -> tuple[Refused, ...]:
     """The parts, tools and choice of tools that another dialect than this one alone knows."""
+    turns = "input" if request.home is Dialect.RESPONSES else "messages"
     found = [
-        Refused(word(part.kind), f"turn {i + 1}: a part of the kind {part.kind!r}")
+        Refused(word(part.kind), f"{turns}[{i}]: {dialect.value} has nothing for a part of the kind {part.kind!r}")
         for i, turn in enumerate(request.turns)
         for part in _all(turn.parts)
         if isinstance(part, Foreign) and part.home is not dialect
@@ -138,8 +173,7 @@ def content(request: Request, dialect: Dialect) -> tuple[Refused, ...]:
     if request.home is not dialect:
         found += [
             Refused(_tool_word(tool.name), f"tools[{i}]: a tool of the kind {tool.name!r}")
-            for i, tool in enumerate(request.tools)
-            if tool.foreign is not None
+            for i, tool in hosted(request.tools)
         ]
         if request.choice is not None and request.choice.foreign is not None:
             found.append(Refused("tool-choice", "tool_choice: a choice that only its own dialect has"))

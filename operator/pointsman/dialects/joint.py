@@ -3,12 +3,15 @@
 `Joint` is fed the frames of the new stream and gives the frames that the client gets. What was sent already is held
 back; the rest comes under the ids, indexes and numbers that the client knows, and the ends speak of the whole answer.
 Where reasoning alone was sent, a target that reasons otherwise answers all the same: its answer follows what the client
-has of the first one's reasoning, and its own reasoning, with all that seals it, is left out.
+has of the first one's reasoning, and its own reasoning, with all that seals it, is left out. Where text was sent, the
+target may reason otherwise, or at all, if its text begins with what was sent.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from pointsman import dialects
 from pointsman.dialects.chat import rest as rest_chat
@@ -19,7 +22,7 @@ from pointsman.dialects.rest import STOP, Answer, Heard, carried
 from pointsman.dialects.seam import Seam
 from pointsman.dialects.told import Json, decode, unreadable
 from pointsman.exchange import Failure
-from pointsman.names import Dialect
+from pointsman.names import Dialect, Way
 
 if TYPE_CHECKING:
     from pointsman.dialects.rest import Reader, Rest
@@ -72,7 +75,7 @@ class Joint:
 
     def __init__(self, home: Dialect, told: Told, step: Step) -> None:
         """`told` must not grow before `caught_up`. ValueError: a step to go on from what cannot be gone on from."""
-        self._way = Continued(home, told, step) if step.prefix else Asked(home, told)
+        self._way = Continued(home, told, step) if step.prefix else Asked(home, told, step)
 
     @property
     def caught_up(self) -> bool:
@@ -111,14 +114,14 @@ class Replayed:
 
 
 class Asked:
-    """The same request again: a replay, and where reasoning alone was told and the target's differs, its own answer.
+    """The same request again: a replay, or where the target reasons otherwise, its own answer without that.
 
     State: what of the replay is held while it may turn out to differ, and whether it has.
     """
 
-    def __init__(self, home: Dialect, told: Told) -> None:
-        self._way: Replayed | Answered = Replayed(home, told)
-        self._other = answer_after(home, told)
+    def __init__(self, home: Dialect, told: Told, step: Step) -> None:
+        self._way: Replayed | Answered | Continued = Replayed(home, told)
+        self._other = _otherwise(home, told, step)
         self._held: list[Frame] = []
 
     @property
@@ -147,7 +150,7 @@ class Asked:
 
     def _turn(self) -> bytes | Failure:
         assert self._other is not None  # noqa: S101 - asked before
-        self._way, self._other = Answered(self._other), None
+        self._way, self._other = self._other, None
         held, self._held = self._held, []
         passed = [self._way.feed(frame) for frame in held]
         whole = [one for one in passed if isinstance(one, bytes)]
@@ -266,3 +269,23 @@ class Continued:
             return None
         text = self._rest.text(last) if last else b""
         return None if text is None else written + text + self._rest.call(event)
+
+
+class Retold(Continued):
+    """The whole answer again, of which the text must begin with what was told; what the target reasons is left out."""
+
+    def __init__(self, home: Dialect, told: Told, step: Step) -> None:
+        super().__init__(home, told, replace(step, home=home, way=Way.TRY, prefix=""))
+
+    def _hear(self, event: Json) -> bytes | Failure:
+        # The rest has no place for log probabilities, which the client has of each token so far.
+        weighed = any(choice.get("logprobs") for choice in event.get("choices") or (event,))
+        return DIVERGED if weighed else super()._hear(event)
+
+
+def _otherwise(home: Dialect, told: Told, step: Step) -> Answered | Retold | None:
+    """What takes the answer up from a target that does not reason as the first did; None: such a one cannot."""
+    answer = answer_after(home, told)
+    if answer is not None:
+        return Answered(answer)
+    return None if rest_after(home, told) is None else Retold(home, told, step)

@@ -59,6 +59,7 @@ class _Turn(msgspec.Struct):
     type: str = ""
     role: str | None = None
     tool_calls: Raw = Raw(b"")  # chat's
+    function_call: Raw = Raw(b"")  # chat's, of old
     content: str | list[_Part] | None = None
     output: Raw = Raw(b"")  # of a function called before
 
@@ -74,8 +75,13 @@ _BAD: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def chat(fields: Fields) -> int:
-    """Needs of a chat completion, but for `media`. `reasoning_effort`, or OpenRouter's `reasoning`, asks to reason."""
+    """Needs of a chat completion, but for `media`. `reasoning_effort`, or OpenRouter's `reasoning`, asks to reason.
+
+    `functions` are what `tools` were called before.
+    """
     needs = _tools(fields) if "tools" in fields else 0
+    if "functions" in fields and _filled(fields["functions"]):
+        needs |= TOOLS
     if "response_format" in fields and _type(fields["response_format"]) == "json_schema":
         needs |= JSON_SCHEMA
     if "reasoning_effort" in fields and _thinks(fields["reasoning_effort"]):
@@ -122,7 +128,9 @@ def media(fields: Fields) -> int:
 
 
 def _calls(turn: _Turn) -> bool:
-    return turn.role in {"tool", "function"} or bytes(turn.tool_calls) not in _UNCALLED
+    if turn.role in {"tool", "function"} or bytes(turn.tool_calls) not in _UNCALLED:
+        return True
+    return bytes(turn.function_call) not in _UNCALLED
 
 
 def _parts(parts: list[_Part]) -> int:

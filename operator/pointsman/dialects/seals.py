@@ -3,6 +3,9 @@
 A signature or encrypted reasoning of provider A goes to the client in that client's own opaque field, as
 `pm1.` and base64url of [maker, home dialect, payload]. When the client sends it back it is A's again; any other
 target is not shown it. What does not begin so is the client's dialect's own, made by whoever was asked directly.
+
+It is not encrypted, so a client can forge one. What is read is of the shape that the home dialect's codec makes, and
+nothing else of it is kept: nobody writes an item of another kind, or more fields, into a vendor's request.
 """
 
 from __future__ import annotations
@@ -18,10 +21,13 @@ from pointsman.names import Dialect
 from pointsman.neutral import Closed, Opened, Reasoning, Seal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pointsman.neutral import Event, Json, Part, Reply, Request, Turn
 
 PREFIX: Final = "pm1."
 _PACKED: Final = msgspec.json.Decoder(tuple[str, Dialect, msgspec.Raw])
+_DETAIL: Final = frozenset({"type", "id", "format", "index", "text", "summary", "data", "signature"})
 
 
 def write(home: Dialect, seal: Seal) -> Json:
@@ -40,7 +46,8 @@ def read(home: Dialect, value: Json) -> Seal | None:
         return Seal(home, value)
     try:
         maker, made_in, payload = _PACKED.decode(base64.urlsafe_b64decode(value.removeprefix(PREFIX)))
-        return Seal(made_in, msgspec.json.decode(payload), maker)
+        shaped = _SHAPES[made_in](msgspec.json.decode(payload))
+        return None if shaped is None else Seal(made_in, shaped, maker)
     except (binascii.Error, ValueError, RecursionError):
         return None
 
@@ -83,3 +90,48 @@ def _by(part: Part, maker: str) -> Part:
     if isinstance(part, Reasoning) and part.seal is not None:
         return replace(part, seal=replace(part.seal, maker=maker))
     return part
+
+
+# What the codecs make; None: anything else
+
+
+def _of_messages(payload: Json) -> Json | None:
+    """A signature, or a redacted block's data."""
+    if isinstance(payload, dict):
+        hidden = payload.get("redacted")
+        return {"redacted": hidden} if isinstance(hidden, str) and hidden else None
+    return payload if isinstance(payload, str) and payload else None
+
+
+def _of_responses(payload: Json) -> Json | None:
+    """A reasoning item's cipher, with the item's name and summary."""
+    if not isinstance(payload, dict) or not isinstance(payload.get("encrypted_content"), str):
+        return None
+    found = {name: payload[name] for name in ("id", "encrypted_content") if isinstance(payload.get(name), str)}
+    summary = payload.get("summary")
+    if not isinstance(summary, list):
+        return found
+    texts = [part.get("text") for part in summary if isinstance(part, dict)]
+    return {**found, "summary": [{"type": "summary_text", "text": text} for text in texts if isinstance(text, str)]}
+
+
+def _of_chat(payload: Json) -> Json | None:
+    """Entries of `reasoning_details`."""
+    entries = payload if isinstance(payload, list) else [payload]
+    found = [_detail(entry) for entry in entries if isinstance(entry, dict)]
+    return [entry for entry in found if entry] or None
+
+
+def _detail(entry: dict[str, Json]) -> dict[str, Json]:
+    return {
+        name: value
+        for name, value in entry.items()
+        if name in _DETAIL and (value is None or isinstance(value, str | int))
+    }
+
+
+_SHAPES: Final[dict[Dialect, Callable[[Json], Json | None]]] = {
+    Dialect.MESSAGES: _of_messages,
+    Dialect.RESPONSES: _of_responses,
+    Dialect.CHAT: _of_chat,
+}

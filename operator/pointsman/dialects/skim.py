@@ -25,10 +25,15 @@ Filled = Annotated[str, msgspec.Meta(min_length=1)]
 """A text with something in it."""
 
 _DATA: Final = b"data: {"
+_EVENT: Final = b"event: "
+_LINE: Final = b"\ndata: "
 _NEXT: Final = b"\n\ndata: "
 _NAMED: Final = re.compile(rb"event: [\w.]+\ndata: ")
 _NEXT_NAMED: Final = re.compile(rb"\n\nevent: [\w.]+\ndata: ")
-_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_SURROGATE: Final = re.compile(
+    rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+)
+"""What is no half of a pair, so that its end is not taken for one; or a half."""
 
 
 def is_plain(run: bytes, decoder: Decoder[Any]) -> bool:
@@ -66,6 +71,20 @@ def _are_plain(run: bytes, start: int, lines: int, decoder: Decoder[Any]) -> boo
     return run.count(b"\n") == (joints + 1) * lines and len(decoder.decode_lines(rows)) == joints + 1
 
 
+def only(run: bytes, decoder: Decoder[Shape]) -> Shape | None:
+    """The one frame of a run, if it is one line of data that `decoder` takes; None: to be looked at more closely."""
+    start = 6
+    if not run.startswith(_DATA):
+        start = run.find(_LINE) + len(_LINE) if run.startswith(_EVENT) else 0
+    lines = 2 if start == 6 else 3
+    if start < 6 or run.count(b"\n") != lines or b"\r" in run or not run.endswith(b"\n\n"):
+        return None
+    try:
+        return decoder.decode(run[start:-2] if run.isascii() else run[start:-2].decode())
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
 def decode(decoder: Decoder[Shape], data: bytes) -> Shape:
     """A frame's data, which must be UTF-8 as well. MsgspecError, UnicodeDecodeError, RecursionError: it is not.
 
@@ -76,4 +95,40 @@ def decode(decoder: Decoder[Shape], data: bytes) -> Shape:
     except (msgspec.DecodeError, UnicodeDecodeError):
         if b"\\ud" not in data and b"\\uD" not in data:
             raise
-        return decoder.decode(_SURROGATE.sub(rb"\\ufffd", data))
+        return decoder.decode(_SURROGATE.sub(_mend, data))
+
+
+class Halves:
+    """Decodes the events of one stream. State: the first half of a character that one of them ended with.
+
+    The second half is at the beginning of a text that comes later: they are put together there.
+    """
+
+    __slots__ = ("_half",)
+
+    def __init__(self) -> None:
+        self._half = b""
+
+    def decode(self, decoder: Decoder[Shape], data: bytes) -> Shape:
+        """As `decode`, but for such a half: what it is part of comes with the next one."""
+        try:
+            return decoder.decode(data if data.isascii() else data.decode())
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            if b"\\ud" not in data and b"\\uD" not in data:
+                raise
+            return decode(decoder, _SURROGATE.sub(self._join, data))
+
+    def _join(self, found: re.Match[bytes]) -> bytes:
+        if found[1] is None:
+            return found[0]
+        text, high = found.string, found[1][3:4] in b"89abAB"
+        if high and text[found.end() : found.end() + 1] == b'"':
+            self._half = found[1]
+            return b""
+        half = b"" if high or text[found.start() - 1 : found.start()] != b'"' else self._half
+        self._half = b"" if half else self._half
+        return half + found[1] if half else b"\\ufffd"
+
+
+def _mend(found: re.Match[bytes]) -> bytes:
+    return found[0] if found[1] is None else b"\\ufffd"

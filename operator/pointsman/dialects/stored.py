@@ -32,12 +32,22 @@ _OBJECT: Final = msgspec.json.Decoder(Fields)
 _ENCODE: Final = msgspec.json.Encoder().encode
 _BAD: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _ABSENT: Final = Raw(b"null")
+_REFERENCE: Final = b'"item_reference"'
+_ORDERS: Final = ("", "asc", "desc")
 
 
 class Items(msgspec.Struct, frozen=True, eq=False, gc=False):
     """Items as JSON, joined by commas. One object is part of all later turns of its conversation."""
 
     text: bytes
+
+
+class _Item(msgspec.Struct, gc=False):
+    type: Any = None
+    id: Any = None
+
+
+_ITEM: Final = msgspec.json.Decoder(_Item)
 
 
 class Turn(msgspec.Struct, frozen=True, gc=False):
@@ -93,15 +103,23 @@ def previous(fields: Mapping[str, Raw]) -> str:
 def expand(fields: Fields, entry: Entry | None) -> tuple[Fields, Turn]:
     """The request with the whole conversation in its `input`, and what it adds. BadRequestError: `input` is no input.
 
-    `entry` None: it goes on from nothing, and stays as it is.
+    `entry` None: it goes on from nothing, and stays as it is. A reference to an item of the conversation is left out:
+    the item is there, and vendors refuse one that comes twice. BadRequestError as well for one to any other item.
     """
     own = Items(_own(fields.get("input", _ABSENT)))
     if entry is None:
         return fields, Turn((), own)
+    own = _resolved(own, entry)
     turn = Turn(entry.items, own, previous(fields))
     joined = {name: raw for name, raw in fields.items() if name != PREVIOUS}
     joined["input"] = Raw(_listed((*turn.before, own)))
     return joined, turn
+
+
+def refers(turn: Turn) -> bool:
+    """Whether a conversation has references to items that are not in it: the vendor alone may know them."""
+    parts = (part.text for part in (*turn.before, turn.own) if _REFERENCE in part.text)
+    return any(_referred(raw) for text in parts for raw in _ITEMS.decode(b"[%b]" % text))
 
 
 def taken(turn: Turn, response: bytes, fence: Fence | None = None, now: float = 0.0) -> Entry | None:
@@ -129,12 +147,18 @@ def renamed(response: bytes | Raw, ident: str, turn: Turn) -> bytes:
 def page(entry: Entry, *, limit: int = 20, order: str = "desc", after: str = "") -> bytes:
     """The body of GET /v1/responses/ID/input_items: up to `limit` items, newest first unless `order` is asc.
 
-    Items that came without an id get one by their place, so that `after` can name them.
+    Items that came without an id get one by their place, and those whose id was there before a suffix, so that `after`
+    can name them: several servers call every item alike. BadRequestError: no such order, or no item `after`.
     """
-    items = [_shown(item, i) for i, item in enumerate(_ITEMS.decode(_listed(entry.asked)))]
+    if order not in _ORDERS:
+        raise BadRequestError(f"order={order[:20]!r}: asc or desc")
+    items = _told_apart([_shown(item, i) for i, item in enumerate(_ITEMS.decode(_listed(entry.asked)))])
     if order != "asc":
         items.reverse()
-    start = next((i + 1 for i, item in enumerate(items) if after and item["id"] == after), 0)
+    places = {item["id"]: i + 1 for i, item in enumerate(items)}
+    if after and after not in places:
+        raise BadRequestError(f"after={after[:100]!r}: no item of this response has this id; see 'last_id' of a page")
+    start = places[after] if after else 0
     shown = items[start : start + limit]
     first, last = (shown[0]["id"], shown[-1]["id"]) if shown else ("", "")
     more = start + limit < len(items)
@@ -151,6 +175,58 @@ def _own(raw: Raw) -> bytes:
         return b",".join(map(bytes, _ITEMS.decode(raw)))
     except _BAD as error:
         raise BadRequestError(f"the field 'input' must be a string or a list of items: {error}") from error
+
+
+def _resolved(own: Items, entry: Entry) -> Items:
+    if _REFERENCE not in own.text:
+        return own
+    kept = {_ident(raw) for raw in _ITEMS.decode(_listed(entry.items))}
+    asked = _ITEMS.decode(b"[%b]" % own.text)
+    for ident in filter(None, map(_referred, asked)):
+        if ident not in kept:
+            text = f"the item {ident[:100]!r} of an 'item_reference' is not in the conversation of {PREVIOUS!r}"
+            raise BadRequestError(f"{text}: send the item itself")
+    return Items(b",".join(bytes(raw) for raw in asked if not _referred(raw)))
+
+
+def _referred(raw: Raw) -> str:
+    """The id that an item refers to; "": it is an item of its own."""
+    try:
+        item = _ITEM.decode(raw)
+    except _BAD:
+        return ""
+    return (item.id if isinstance(item.id, str) and item.id else "?") if item.type == "item_reference" else ""
+
+
+def _ident(raw: Raw) -> str:
+    try:
+        item = _ITEM.decode(raw)
+    except _BAD:
+        return ""
+    return item.id if isinstance(item.id, str) and item.type != "item_reference" else ""
+
+
+def _told_apart(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The items, each with an id of its own: one that was there before gets a number."""
+    taken_ids = {item["id"] for item in items}
+    seen: set[str] = set()
+    counts: dict[str, int] = {}
+    out = []
+    for item in items:
+        ident = item["id"]
+        if ident in seen:
+            ident = _free(ident, counts, taken_ids)
+        seen.add(ident)
+        out.append({**item, "id": ident})
+    return out
+
+
+def _free(ident: str, counts: dict[str, int], taken_ids: set[str]) -> str:
+    while True:
+        number = counts[ident] = counts.get(ident, 1) + 1
+        if (free := f"{ident}_{number}") not in taken_ids:
+            taken_ids.add(free)
+            return free
 
 
 def _listed(parts: tuple[Items, ...]) -> bytes:

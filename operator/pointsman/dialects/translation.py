@@ -3,8 +3,8 @@
     a client's fields ──read──▶ Request ──seals.only, write──▶ the target's fields ──with_model──▶ its body
     its frames ──Scanner, as of any stream──▶ StreamReader ──seals.signed──▶ StreamWriter ──▶ frames for the client
 
-A request is read once, and written anew for each target. A target whose streams do not keep to their own dialect is
-read and written anew as well (`served.Kind.mended`), its request passed through as it is.
+A request is read once, and written anew for each target. A stream of the client's own dialect that lacks what the
+dialect promises is read and written anew in the same way, its request passed through as it is.
 """
 
 from __future__ import annotations
@@ -16,16 +16,30 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from pointsman import dialects
-from pointsman.dialects import codecs, seals
+from pointsman.dialects import aliases, codecs, features, seals
+from pointsman.dialects.idents import Idents
 from pointsman.exchange import BadRequestError, Usage
 from pointsman.names import Dialect
-from pointsman.neutral import Begun, Grew, Loss, Refused, Request
+from pointsman.neutral import (
+    Begun,
+    Ended,
+    Foreign,
+    Grew,
+    Loss,
+    Opened,
+    Refusal,
+    Refused,
+    Request,
+    StreamError,
+    Text,
+    ToolCall,
+)  # fmt: skip
 from pointsman.sse import frames
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from pointsman.neutral import Event
+    from pointsman.neutral import Event, Part
     from pointsman.table import Model, Provider
 
 UNREADABLE = "unreadable"
@@ -35,13 +49,17 @@ _ENCODE = msgspec.json.Encoder().encode
 
 
 class Translation:
-    """A client's request in the words of any target. State: what was read of it, once it has been."""
+    """A client's request in the words of any target. State: what was read of it, once it has been.
 
-    __slots__ = ("_fields", "_request", "home")
+    `drop_tools`: tools that only the vendor of the client's dialect has are left out for targets of others, and named.
+    """
 
-    def __init__(self, home: Dialect, fields: Mapping[str, Raw]) -> None:
+    __slots__ = ("_drop_tools", "_fields", "_request", "home")
+
+    def __init__(self, home: Dialect, fields: Mapping[str, Raw], *, drop_tools: bool = False) -> None:
         self.home = home
         self._fields = fields
+        self._drop_tools = drop_tools
         self._request: Request | None = None
 
     @property
@@ -54,13 +72,15 @@ class Translation:
     def loss(self, dialect: Dialect, model: Model, provider: Provider) -> Loss:
         """What of the request a target is not told when it is asked in this dialect."""
         try:
-            return codecs.ALL[dialect].loss(self._for(dialect, provider), model, provider)
+            request, left_out = self._for(dialect, provider)
+            loss = codecs.ALL[dialect].loss(request, model, provider)
         except BadRequestError as error:
             return Loss(refused=(Refused(UNREADABLE, str(error)),))
+        return replace(loss, dropped=(*left_out, *loss.dropped)) if left_out else loss
 
     def fields(self, dialect: Dialect, model: Model, provider: Provider) -> dict[str, Raw]:
         """The fields of the request in a dialect, not yet fitted to the target."""
-        written = codecs.ALL[dialect].write_request(self._for(dialect, provider), model, provider)
+        written = codecs.ALL[dialect].write_request(self._for(dialect, provider)[0], model, provider)
         return {name: Raw(_ENCODE(value)) for name, value in written.items()}
 
     def body(self, dialect: Dialect, model: Model, provider: Provider) -> tuple[bytes, tuple[str, ...]]:
@@ -77,8 +97,13 @@ class Translation:
         except BadRequestError:
             return None
 
-    def _for(self, dialect: Dialect, provider: Provider) -> Request:
-        return seals.only(self.request, provider.name, dialect)
+    def _for(self, dialect: Dialect, provider: Provider) -> tuple[Request, tuple[str, ...]]:
+        """The request as a target may be told of it, and the names of the tools that it is not told of."""
+        request = seals.only(self.request, provider.name, dialect)
+        if dialect is self.home:
+            return request, ()
+        request = aliases.told(request, dialect)
+        return features.without_hosted(request) if self._drop_tools else (request, ())
 
 
 class Crossing(msgspec.Struct, frozen=True):
@@ -97,6 +122,12 @@ class Crossing(msgspec.Struct, frozen=True):
     def answer(self, body: bytes) -> bytes:
         """A whole answer for the client. ValueError: it is none."""
         reply = seals.signed(codecs.ALL[self.dialect].read_reply(body), self.provider)
+        what = _lost(reply.parts, self.home)
+        if what and not any(map(_says, reply.parts)):
+            raise ValueError(f"an answer of nothing but {what}, which cannot be carried over")
+        idents = Idents(self.request, reply.id, reply.created, self.now)
+        known = aliases.names(self.request)
+        reply = replace(reply, parts=tuple(idents.named(aliases.back(part, known)) for part in reply.parts))
         return codecs.ALL[self.home].write_reply(reply, self.request, self.now)
 
     def translator(self) -> Translator:
@@ -105,14 +136,33 @@ class Crossing(msgspec.Struct, frozen=True):
 
 
 class Translator:
-    """A target's stream in the client's dialect. State: the reader's and the writer's; whether it has spoken."""
+    """A target's stream in the client's dialect. State: the reader's and the writer's; whether it has spoken.
 
-    __slots__ = ("_prompt", "_provider", "_read", "_write", "spoke")
+    What it has said, and what of it cannot be said in the client's dialect.
+    """
+
+    __slots__ = (
+        "_idents",
+        "_lost",
+        "_more",
+        "_names",
+        "_prompt",
+        "_provider",
+        "_read",
+        "_says",
+        "_way",
+        "_write",
+        "spoke",
+    )
 
     def __init__(self, way: Crossing) -> None:
-        self._read = codecs.ALL[way.dialect].StreamReader().feed
+        reader = codecs.ALL[way.dialect].StreamReader()
+        self._read, self._more = reader.feed, reader.more
         self._write = codecs.ALL[way.home].StreamWriter(way.request, way.now).feed
-        self._provider, self._prompt = way.provider, way.prompt
+        self._provider, self._prompt, self._way = way.provider, way.prompt, way
+        self._idents = Idents(way.request, "", 0, way.now)
+        self._names = aliases.names(way.request)
+        self._lost, self._says = "", False
         self.spoke = False  # the client has been given more than a preamble
 
     def feed(self, run: bytes) -> bytes:
@@ -127,7 +177,30 @@ class Translator:
                     written.append(self._write(self._signed(event)))
         return b"".join(written)
 
+    def more(self, run: bytes) -> bytes | None:
+        """The same of one frame with more of a text and nothing else, as nearly all are; None: it may be another."""
+        grew = self._more(run)
+        return None if grew is None else self._write(grew)
+
     def _signed(self, event: Event) -> Event:
-        if isinstance(event, Begun) and event.usage is None and self._prompt:
-            return replace(event, usage=Usage(self._prompt))
+        if isinstance(event, Opened):
+            self._says = self._says or _says(event.part)
+            self._lost = self._lost or _lost((event.part,), self._way.home)
+            event = replace(event, part=self._idents.named(aliases.back(event.part, self._names)))
+        elif isinstance(event, Begun):
+            self._idents = Idents(self._way.request, event.id, event.created, self._way.now)
+            if event.usage is None and self._prompt:
+                return replace(event, usage=Usage(self._prompt))
+        elif isinstance(event, Ended) and self._lost and not self._says:
+            raise StreamError(f"an answer of nothing but {self._lost}, which cannot be carried over")
         return seals.signed_event(event, self._provider)
+
+
+def _says(part: Part) -> bool:
+    """Whether the part is one of those for which a client asks. A stream's has no words yet when it opens."""
+    return isinstance(part, Text | Refusal | ToolCall)
+
+
+def _lost(parts: Iterable[Part], home: Dialect) -> str:
+    """The kind of the first of the parts that a client of this dialect cannot be told of; "": there is none."""
+    return next((part.kind for part in parts if isinstance(part, Foreign) and part.home is not home), "")

@@ -89,8 +89,8 @@ def _model(entry: Json) -> ServedModel | None:
 KIND: Final = Kind(
     read=read,
     paths=(modellist.PATH, _PROPS),
-    api=(Dialect.CHAT, Dialect.RESPONSES, Dialect.MESSAGES),
-    mended=frozenset({Dialect.RESPONSES}),  # its events have no numbers and no indexes
+    # Its Responses take no JSON schema, and call an answer complete that its limit has cut: they are better translated.
+    api=(Dialect.CHAT, Dialect.MESSAGES),
     watch=Watch((_SLOTS, _METRICS), look, proof=True, patience=_LONG),
     way=Way.PREFILL,
     counting=Counting.LLAMA_CPP,

@@ -9,8 +9,9 @@ are three words on that:
   the others over, but for the vendor itself, whose requests are left as they are. A request that asks for it is no
   reason to: how to reason is a tuning knob, which is left out and named.
 
-Where the route allows that (`dropTools`), a request with tools also goes to a model that takes none, without them; but
-not one of a conversation in which tools were called, of which such a model could make nothing.
+Where the route allows that (`dropTools`), a request with tools also goes to a model that takes none, without them. A
+conversation in which tools were called goes to none such, with tools in the request or not: its template could make
+nothing of the calls.
 """
 
 from __future__ import annotations
@@ -48,9 +49,9 @@ def lacking(model: Model, provider: Provider, needs: int, policy: Policy) -> tup
     """
     lacks = _lacks(model)
     missed = needs & lacks
-    if missed & TOOLS and policy.drop_tools:
-        if needs & CALLED:
-            return "tools", "the model takes no tools, and the conversation has calls of some in it"
+    if lacks & TOOLS and needs & CALLED:
+        return "tools", "the model takes no tools, and the conversation has calls of some in it"
+    if policy.drop_tools:
         missed &= ~(TOOLS | PARALLEL_TOOLS)
     if missed:
         return next((word, message) for bit, word, message in _WORDS if missed & bit)
@@ -64,12 +65,9 @@ def lacking(model: Model, provider: Provider, needs: int, policy: Policy) -> tup
     return None
 
 
-def minds(model: Model, *, toolless: bool = False) -> bool:
-    """Whether it makes a difference to the model what the turns of a request have in them.
-
-    `toolless`: the request loses its tools where a model takes none, so that calls in its turns do.
-    """
-    return bool(_lacks(model) & (IMAGE | AUDIO | FILE | (TOOLS if toolless else 0)))
+def minds(model: Model) -> bool:
+    """Whether it makes a difference to the model what the turns of a request have in them, its calls among it."""
+    return bool(_lacks(model) & (IMAGE | AUDIO | FILE | TOOLS))
 
 
 def _lacks(model: Model) -> int:

@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 
-from pointsman import kinds
-from pointsman.dialects import openrouter, services
+from pointsman.dialects import compat, openrouter, services
 from pointsman.dialects.services import Service
-from pointsman.exchange import STATE, TOOLS, BadRequestError, FailureKind
+from pointsman.exchange import STATE, BadRequestError, FailureKind
 from pointsman.failover import capability, context
 from pointsman.failover.context import Fit
+from pointsman.failover.fence import FENCE, outside
 from pointsman.failover.pace import LOAD
-from pointsman.names import Dialect, Location, ProviderType
+from pointsman.names import Dialect, Location, ProviderType, handed_on
 from pointsman.table import Fence, Model, Provider, Route
 
 if TYPE_CHECKING:
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from pointsman.failover.health import Health
     from pointsman.failover.pace import Pace
 
-FENCE: Final = "fence"
-"""The reason of targets that data policy forbids; a request that is left with none is refused, never tried."""
 
 CONTEXT: Final = "context"
 """The reason of targets that are too small for the request, or perhaps are and come last."""
@@ -50,7 +48,6 @@ MAX_TOKENS: Final = "max-tokens"
 _LOCAL_ONLY: Final = (Location.IN_CLUSTER.value, Location.ON_PREMISES.value)
 _TERM: Final = re.compile(r"(locations|regions)=([\w.,\- ]+)")
 _DIALECTS: Final = frozenset(Dialect)
-_PINNED: Final = frozenset({Dialect.CHAT, Dialect.RESPONSES})  # where OpenRouter's pin is documented
 _TERMS: Final = "'local-only', 'locations=A,B', 'regions=C,D'"
 _HOPELESS: Final = frozenset({FailureKind.AUTHENTICATION, FailureKind.RATE_LIMITED, FailureKind.MODEL_NOT_FOUND})
 
@@ -65,7 +62,6 @@ class Candidate(msgspec.Struct, frozen=True, eq=False):
     dialect: Dialect = Dialect.CHAT  # in which it is asked
     others: tuple[Dialect, ...] = ()  # in which it could be asked as well
     translated: bool = False  # that is not the client's
-    mended: bool = False  # its streams do not keep to their dialect, and are read and written anew
 
 
 _UNCOUNTED: Final[Mapping[Candidate, int]] = {}
@@ -113,7 +109,6 @@ class Chain(msgspec.Struct, frozen=True):
     return_after: float = 0.0  # seconds for which what was down must be well before it comes first again
     cold: tuple[Candidate, ...] = ()  # what a warm one stands in for until it is loaded
     translates: bool = False  # to one of them at least
-    toolless: bool = False  # the request has tools, and goes without them to a model that takes none
 
     @property
     def fenced_in(self) -> bool:
@@ -153,10 +148,10 @@ def survey(
     passed: list[Passed] = []
     for i, target in enumerate(route.targets):
         provider = providers[target.provider]
-        model = next((model for model in provider.models if model.id == target.model), Model(id=target.model))
+        model = _known(provider, target.model)
         spoken = _spoken(provider, model, need.dialect)
         objection = (
-            _outside(provider, model, spoken, fences)
+            outside(provider, model, spoken, fences)
             or (("skip", target.skip) if target.skip else None)
             or _unusable(provider, spoken, keyless)
             or _unfit(provider, model, need, route, i)
@@ -166,17 +161,26 @@ def survey(
         else:
             slow = _cold(provider, model, route, pace)
             down = provider.state == "Down"
-            candidates.append(Candidate(provider, model, down, slow, *_speech(spoken, need.dialect, provider)))
+            candidates.append(
+                Candidate(provider, model, down, slow, spoken[0], spoken[1:], spoken[0] is not need.dialect)
+            )
     at_best = sorted(candidates, key=_standing)  # stable: else as written
     first = Order(tuple(at_best), len(at_best), (), context.narrowest(at_best), context.most(at_best))
     cold = _stood_in_for(candidates)
-    toolless = bool(route.policy.drop_tools and need.needs & TOOLS)
     after, translates = route.policy.return_after, any(candidate.translated for candidate in candidates)
-    return Chain(tuple(candidates), tuple(passed), fences, first, after, cold, translates, toolless)
+    return Chain(tuple(candidates), tuple(passed), fences, first, after, cold, translates)
+
+
+def _known(provider: Provider, name: str) -> Model:
+    """What is known of a model. Its name may tell of a cloud where no list does: it was never read, or lately made."""
+    model = provider.find(name) or Model(id=name)
+    return msgspec.structs.replace(model, remote=True, loaded=None) if handed_on(provider.type, name) else model
 
 
 def _unfit(provider: Provider, model: Model, need: Need, route: Route, i: int) -> tuple[str, str] | None:
     if isinstance(need.dialect, Service):
+        if compat.vercel(model):
+            return services.NO_SERVICE, "its compat.vercelGatewayRouting holds in chat alone"
         # What a route asks of models that write, such as tools and windows, is nothing to one that embeds.
         return services.unfit(provider, model.id, route.targets[0].model, need.dialect)
     if need.needs & STATE and not provider.native:
@@ -192,15 +196,9 @@ def _spoken(provider: Provider, model: Model, asked: Dialect | Service) -> tuple
     if openrouter.pins(model, provider):
         # Its documentation tells of the pin in these two.
         speaks = [dialect for dialect in speaks if dialect is not Dialect.MESSAGES] or speaks
+    elif compat.vercel(model):
+        speaks = [dialect for dialect in speaks if dialect is Dialect.CHAT]  # where it is put in
     return (asked,) if asked in speaks else tuple(speaks)
-
-
-def _speech(
-    spoken: tuple[Dialect, ...], asked: Dialect | Service, provider: Provider
-) -> tuple[Dialect, tuple[Dialect, ...], bool, bool]:
-    first, *others = spoken
-    kind = kinds.named(provider.type) if first is asked else None
-    return first, tuple(others), first is not asked, kind is not None and asked in kind.mended
 
 
 def _standing(candidate: Candidate) -> tuple[bool, bool]:
@@ -222,7 +220,7 @@ def _stood_in_for(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
 def minds_media(chain: Chain) -> bool:
     """Whether it makes a difference what media such a request has in it: only then are its turns read for that."""
     return any(
-        capability.minds(candidate.model, toolless=chain.toolless) or candidate.provider.type == ProviderType.OLLAMA
+        capability.minds(candidate.model) or candidate.provider.type == ProviderType.OLLAMA
         for candidate in chain.candidates
     )
 
@@ -336,32 +334,6 @@ def larger(candidates: Sequence[Candidate], failed_window: int, windows: Windows
         return tuple(candidates)
     known = [(candidate, windows.window(candidate)) for candidate in candidates]
     return tuple(candidate for candidate, window in known if not window or window > failed_window)
-
-
-def _outside(
-    provider: Provider, model: Model, spoken: tuple[Dialect, ...], fences: tuple[Fence, ...]
-) -> tuple[str, str] | None:
-    for fence in fences:
-        if fence.locations and provider.location not in fence.locations:
-            return FENCE, f"its location {provider.location} is none of {', '.join(fence.locations)}"
-        # A cluster's own servers stand where the gateway stands: without a region they are in the gateway's.
-        home = provider.location == Location.IN_CLUSTER and not provider.region
-        if fence.regions and not home and provider.region not in fence.regions:
-            return FENCE, f"its region {provider.region or '(unknown)'} is none of {', '.join(fence.regions)}"
-        if fence.regions and provider.type == ProviderType.OPENROUTER and (message := _unpinned(model, spoken)):
-            return FENCE, message
-    return None
-
-
-def _unpinned(model: Model, spoken: tuple[Dialect, ...]) -> str:
-    """Why a region does not hold at OpenRouter, which hands requests on; "": it does."""
-    if not openrouter.only(model):
-        return (
-            "OpenRouter hands requests on to hosts anywhere: name those in the region in the model's "
-            "compat.openRouterRouting.only"
-        )
-    told = not spoken or not _PINNED.isdisjoint(spoken)
-    return "" if told else "OpenRouter is pinned to hosts in chat and Responses alone"
 
 
 def _blocked(route: Route, i: int, model: Model) -> tuple[str, str] | None:

@@ -3,7 +3,7 @@
     fits at once      body bytes + tokens of the answer <= the smallest window: a token has a byte at least
     else an estimate  by tokens per byte, learned of each target from the usage that it tells
     near the limit    the server is asked, if it can count (`pointsman.counting`); else the target is doubtful
-    learned limits    of targets that said how much they take, or refused a request as too long
+    learned limits    of targets that said how much they take: for ten minutes, or until one answers a longer prompt
 
 Ollama says nothing when it cuts a prompt. So it is never in doubt: a window that is not known is its own default, and
 what is estimated for it is the most that its tokens can be.
@@ -40,6 +40,7 @@ _WEIGHT: Final = 0.2  # of a new observation
 _SMALLEST: Final = 2048  # bytes of a request from which something can be learned
 _PLAUSIBLE: Final = (1 / 12, 1.2)  # tokens per byte; anything else speaks of media, or of nothing
 _LEAST_WINDOW: Final = 256
+_KEPT: Final = 600.0  # seconds for which a window that a target told is believed: a wrong one must heal
 
 Key = tuple[str, str]
 
@@ -53,21 +54,21 @@ class Fit(Enum):
 
 
 class Learned(msgspec.Struct, gc=False):
-    """A window that a target told or showed; `stated` is what the table said then: another table, another window."""
+    """A window that a target told; `stated` is what the table said then: another table, another window."""
 
     window: int
     stated: int
+    until: float
 
 
 class Windows:
-    """What targets have shown. State: tokens per byte, windows, the longest prompt answered; by provider and model."""
+    """What targets have shown. State: tokens per byte, and windows; by provider and model."""
 
-    __slots__ = ("_learned", "_longest", "_ratios", "narrowest")
+    __slots__ = ("_learned", "_ratios", "narrowest")
 
     def __init__(self) -> None:
         self._ratios: dict[Key, float] = {}
         self._learned: dict[Key, Learned] = {}
-        self._longest: dict[Key, int] = {}
         self.narrowest = UNBOUNDED  # as `narrowest` below, of the learned windows
 
     def estimate(self, provider: str, model: str, size: int) -> int:
@@ -81,8 +82,7 @@ class Windows:
             key = (candidate.provider.name, candidate.model.id)
             learned = self._learned.get(key)
             if learned is not None and learned.stated == candidate.model.context_window:
-                known = max(learned.window, self._longest.get(key, 0))
-                return min(known, stated) if stated else known
+                return min(learned.window, stated) if stated else learned.window
         return stated
 
     def fits(self, candidate: Candidate, head: Head, counted: int | None = None) -> Fit:
@@ -122,8 +122,9 @@ class Windows:
     def observed(self, candidate: Candidate, head: Head, tokens: int) -> None:
         """A target has answered, and said that the prompt had so many tokens."""
         key = (candidate.provider.name, candidate.model.id)
-        if self._learned and tokens > self._longest.get(key, 0):
-            self._longest[key] = tokens
+        if key in self._learned and tokens > self._learned[key].window:
+            del self._learned[key]  # it was wrong
+            self._narrow()
         if head.size < _SMALLEST or head.needs & MEDIA:
             return
         ratio = tokens / head.size
@@ -131,25 +132,41 @@ class Windows:
             before = self._ratios.get(key, ratio)
             self._ratios[key] = before + _WEIGHT * (ratio - before)
 
-    def failed(self, candidate: Candidate, head: Head, failure: Failure) -> int:
-        """A target found the request too long. Gives its window as it is known now, in tokens."""
+    def failed(self, candidate: Candidate, head: Head, failure: Failure, now: float) -> int:
+        """A target found the request too long. Gives how many tokens were too few for it; 0: nobody knows.
+
+        Nothing but a number that it tells is learned: the request may have been too long for another reason.
+        """
         if failure.kind is not FailureKind.CONTEXT_LENGTH_EXCEEDED:
             return self.window(candidate)
-        asked = self.tokens(candidate, head) + answer(candidate.model, head)
-        told = failure.window if failure.window >= _LEAST_WINDOW else 0
-        found = max(_LEAST_WINDOW, told or asked - 1)
-        before = self.window(candidate)
-        if not before or found < before:
+        if failure.too_large:
+            return 0
+        if failure.window < _LEAST_WINDOW:
+            asked = self.tokens(candidate, head) + answer(candidate.model, head)
+            return min(self.window(candidate) or UNBOUNDED, asked - 1)
+        stated = window(candidate)
+        if not stated or failure.window < stated:
             key = (candidate.provider.name, candidate.model.id)
-            self._learned[key] = Learned(found, candidate.model.context_window)
-            self.narrowest = min(self.narrowest, found - _TEMPLATE)
+            self._learned[key] = Learned(failure.window, candidate.model.context_window, now + _KEPT)
+            self._narrow()
         return self.window(candidate)
+
+    def age(self, now: float) -> None:
+        """Forget the windows that were told too long ago."""
+        old = [key for key, learned in self._learned.items() if learned.until <= now]
+        for key in old:
+            del self._learned[key]
+        if old:
+            self._narrow()
 
     def forget(self, provider: str) -> None:
         """The provider is another one now: what it showed says nothing any more."""
-        for known in (self._ratios, self._learned, self._longest):
+        for known in (self._ratios, self._learned):
             for key in [key for key in known if key[0] == provider]:
                 del known[key]
+        self._narrow()
+
+    def _narrow(self) -> None:
         self.narrowest = min((learned.window - _TEMPLATE for learned in self._learned.values()), default=UNBOUNDED)
 
     def _most(self, candidate: Candidate, head: Head, room: int) -> int:

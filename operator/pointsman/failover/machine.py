@@ -56,7 +56,6 @@ from pointsman.failover.steps import (
     Try,
     Whole,
 )
-from pointsman.names import Location
 from pointsman.table import Policy
 
 
@@ -214,7 +213,7 @@ def _hedge(run: Run, _event: Event, now: float) -> Command:
         return HOLD
     rival = run.candidates[run.tried]
     # Beside a hosted target, a hedge would cost twice; and only two that are both ours are asked at once.
-    if any(each.provider.location == Location.EXTERNAL for each in (run.candidate, rival)):
+    if any(each.provider.external(each.model) for each in (run.candidate, rival)):
         return HOLD
     run.tried += 1
     run.rival = rival

@@ -11,8 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pointsman.names import Location
-
 if TYPE_CHECKING:
     from pointsman.failover.choose import Candidate
     from pointsman.table import Timeouts
@@ -139,7 +137,7 @@ class Pace:
 
 
 def _ground(candidate: Candidate) -> Ground:
-    return HOSTED if candidate.provider.location == Location.EXTERNAL else LOCAL
+    return HOSTED if candidate.provider.external(candidate.model) else LOCAL
 
 
 def _blend(known: float, seen: float) -> float:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from pointsman.engines import vllm_container
-from pointsman.names import ProviderType
+from pointsman.names import handed_on, synonym
 from pointsman.table import Model
 
 if TYPE_CHECKING:
@@ -24,27 +25,71 @@ STATUS_MODELS: Final = 256
 
 def models(seen: Seen) -> tuple[Model, ...]:
     """Every model that exists there, by id. Stated fields win one by one over discovered ones."""
-    stated = {entry.id: entry for entry in seen.spec.models or ()}
-    found = discovered(seen)
+    stated = _stated(seen)
+    found = _listed(seen)
     own = own_names(seen)
     engine = seen.spec.deploy.engine if seen.spec.deploy else None
     # What we start a server with is known before it says so, and where it does not.
     told = (engine.max_model_len if engine else None) or 0
     return tuple(
-        _windowed(_merged(each, stated.get(each), found.get(each)), told if each in own else 0)
+        _placed(seen, _windowed(_merged(each, stated.get(each), found.get(each)), told if each in own else 0))
         for each in sorted({*own, *stated, *found})
     )
+
+
+def window(seen: Seen, model: str) -> int:
+    """The context window of a model by either of its names, in tokens; 0: not known."""
+    sizes = {each.id: each.context_window for each in models(seen)}
+    return sizes.get(model) or sizes.get(synonym(seen.spec.type, model), 0)
+
+
+def remote(seen: Seen, model: str) -> bool:
+    """Whether the server hands a model's requests on to a cloud, whatever `discovery` says of its list."""
+    names = {model, synonym(seen.spec.type, model)} - {""}
+    return handed_on(seen.spec.type, model) or any(each.remote and each.id in names for each in seen.probed.models)
 
 
 def _windowed(model: Model, window: int) -> Model:
     return msgspec.structs.replace(model, context_window=window) if window and not model.context_window else model
 
 
+def _placed(seen: Seen, model: Model) -> Model:
+    return msgspec.structs.replace(model, remote=True, loaded=None) if remote(seen, model.id) else model
+
+
 def discovered(seen: Seen) -> dict[str, ServedModel]:
-    """What the server lists, by id, but for ids that no client can send; nothing when discovery is Static."""
+    """What the server lists, by id, but for ids that no client can send; nothing when discovery is Static.
+
+    A model that the object states under its other name (Ollama's have two) is there under that one alone.
+    """
     if seen.spec.discovery == "Static":
         return {}
-    return {model.id: model for model in seen.probed.models if _ID.fullmatch(model.id)}
+    found = {model.id: model for model in seen.probed.models if _ID.fullmatch(model.id)}
+    for stated in _stated(seen).keys() - found.keys():
+        if listed := found.pop(synonym(seen.spec.type, stated), None):
+            found[stated] = replace(listed, id=stated)
+    return found
+
+
+def _listed(seen: Seen) -> dict[str, ServedModel]:
+    """The same without models that only embed: who wants one states it, or names it in a route."""
+    found = discovered(seen)
+    if not any(model.embeds for model in found.values()):
+        return found
+    wanted = _stated(seen).keys() | _routed(seen)
+    return {name: model for name, model in found.items() if not model.embeds or name in wanted}
+
+
+def _stated(seen: Seen) -> dict[str, ModelEntry]:
+    return {entry.id: entry for entry in seen.spec.models or ()}
+
+
+def _routed(seen: Seen) -> set[str]:
+    """The models that routes name, by both of their names."""
+    specs = [route.spec for route in seen.world.routes.values() if route.spec and not route.meta.deleting]
+    targets = (target for spec in specs for target in (spec.primary, *(spec.fallbacks or ())))
+    named = {target.model for target in targets if target.provider == seen.name}
+    return named | {synonym(seen.spec.type, model) for model in named}
 
 
 def own_names(seen: Seen) -> tuple[str, ...]:
@@ -56,15 +101,13 @@ def lacks(seen: Seen, model: str) -> bool:
     """Whether the provider is known not to have a model. A list that was never read lacks nothing."""
     if not (seen.spec.discovery == "Static" or seen.probed.models_known):
         return False
-    ids = {*own_names(seen), *(entry.id for entry in seen.spec.models or ()), *discovered(seen)}
-    if seen.spec.type is ProviderType.OLLAMA and ":" not in model:
-        return not {model, f"{model}:latest"} & ids  # Ollama adds the tag itself
-    return model not in ids
+    ids = {*own_names(seen), *_stated(seen), *discovered(seen)}
+    return not {model, synonym(seen.spec.type, model)} & ids
 
 
 def in_status(seen: Seen) -> list[dict[str, Any]]:
     """The first 256 models as ModelProvider.status.models shows them; what is not known is left out."""
-    stated, found = {entry.id for entry in seen.spec.models or ()} | {*own_names(seen)}, discovered(seen)
+    stated, found = _stated(seen).keys() | {*own_names(seen)}, discovered(seen)
     return [_shown(model, model.id in stated, found.get(model.id)) for model in models(seen)[:STATUS_MODELS]]
 
 

@@ -34,6 +34,7 @@ class Link:
     state: State = State.UNKNOWN
     reason: str = ""  # why `state` is not Up
     window: int = 0  # tokens, 0: unknown
+    remote: bool = False  # its server hands its requests on to a cloud: it is External wherever that stands
 
     @property
     def name(self) -> str:
@@ -80,8 +81,9 @@ def _link(world: World, fence: Fence | None, target: TargetRef) -> Link:
         return Link(target.provider, target.model, skip, why)
     skip, why = _skip(found, fence, target.model)
     standing, reason = state(found)
-    window = next((model.context_window for model in catalogue.models(found) if model.id == target.model), 0)
-    return Link(target.provider, target.model, skip, why, standing, reason, window)
+    window = catalogue.window(found, target.model)
+    remote = catalogue.remote(found, target.model)
+    return Link(target.provider, target.model, skip, why, standing, reason, window, remote)
 
 
 def _missing(name: str, refusal: Finding | None) -> tuple[str, str]:
@@ -92,7 +94,7 @@ def _missing(name: str, refusal: Finding | None) -> tuple[str, str]:
 
 def _skip(found: Seen, fence: Fence | None, model: str) -> tuple[str, str]:
     # The fence first: it holds whatever else is wrong.
-    if outside := _outside(found, fence):
+    if outside := _outside(found, fence, model):
         return outside
     if found.spec.suspend:
         return "Suspended", f"provider {found.name} is suspended"
@@ -105,15 +107,18 @@ def _skip(found: Seen, fence: Fence | None, model: str) -> tuple[str, str]:
     return "", ""
 
 
-def _outside(found: Seen, fence: Fence | None) -> tuple[str, str] | None:
-    where, area = location(found), region(found)
+def _outside(found: Seen, fence: Fence | None, model: str) -> tuple[str, str] | None:
+    where, area, named = location(found), region(found), f"provider {found.name}"
+    if catalogue.remote(found, model):
+        # Its server's place says nothing of it.
+        where, area, named = Location.EXTERNAL, "", f"{model} of {named}, which hands it on to Ollama's cloud,"
     if fence and fence.allowed_locations is not None and where not in fence.allowed_locations:
         allowed = ", ".join(sorted(fence.allowed_locations))
-        return "LocationNotAllowed", f"provider {found.name} is {where}, the route allows {allowed}"
+        return "LocationNotAllowed", f"{named} is {where}, the route allows {allowed}"
     # A cluster's own servers stand where the gateway stands: without a region they are in the gateway's.
     home = where is Location.IN_CLUSTER and not area
     if fence and fence.allowed_regions is not None and not home and area not in fence.allowed_regions:
         allowed = ", ".join(sorted(fence.allowed_regions))
         said = f"is in region {area}" if area else "states no region"
-        return "RegionNotAllowed", f"provider {found.name} {said}, the route allows {allowed}"
+        return "RegionNotAllowed", f"{named} {said}, the route allows {allowed}"
     return None

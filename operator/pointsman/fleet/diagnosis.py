@@ -10,7 +10,7 @@ from pointsman.dialects.errors import read_error
 from pointsman.fleet import openclaw_hosts
 from pointsman.fleet.seen import normalised, speaks
 from pointsman.kinds import kind
-from pointsman.names import Location
+from pointsman.names import PROXIES, Location
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,6 +103,6 @@ def patient(provider: Provider, *, keyed: bool) -> Patient | None:
         return None
     url = normalised(spec.endpoint.base_url)
     stated = spec.data_policy.location if spec.data_policy else None
-    guessed = Location.EXTERNAL if kind(spec.type).hosted else openclaw_hosts.location(url)
+    guessed = Location.EXTERNAL if kind(spec.type).hosted or spec.type in PROXIES else openclaw_hosts.location(url)
     models = {entry.id: entry for entry in spec.models or ()}
     return Patient(provider.meta.name, spec.type, url, speaks(spec), keyed, stated or guessed, models)

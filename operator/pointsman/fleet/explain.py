@@ -58,6 +58,7 @@ def _standing(link: Link, first: Link | None) -> str:
     if link.skip:
         return f"never tried: {link.skip}: {link.why}"
     standing = link.state.value + (f" ({link.reason})" if link.reason else "")
+    standing += ", handed on to Ollama's cloud: External" if link.remote else ""
     if link is first:
         return f"tried first: {standing}"
     if link.state is State.DOWN:
@@ -83,6 +84,8 @@ def _direct(table: RoutingTable, model: str) -> str:
     for provider in table.providers:
         if model in {f"{provider.name}/{each.id}" for each in provider.models}:
             standing = provider.state + (f" ({provider.reason})" if provider.reason else "")
+            if any(each.remote for each in provider.models if model == f"{provider.name}/{each.id}"):
+                standing += ", handed on to Ollama's cloud: External"
             verdict = "never tried: Suspended" if provider.suspended else f"tried first: {standing}"
             return (
                 f"{model}: a model of provider {provider.name} (mode Merge), without fallbacks\n  1. {model}: {verdict}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pointsman.names import handed_on
 from pointsman.served import Probed, ServedModel, State
 
 if TYPE_CHECKING:
@@ -60,9 +61,11 @@ def _models(provider: Provider, published: table.Provider | None) -> tuple[Serve
             reasoning=model.reasoning,
             loaded=model.loaded,
             tools=False if model.compat.get("supportsTools") is False else None,
+            remote=model.remote,
         )
         for model in published.models
-        if shown.get(model.id, {}).get("source") != "Spec"
+        # What only its list told, and no name tells: it must not count as local until the first probe has ended.
+        if shown.get(model.id, {}).get("source") != "Spec" or (model.remote and not handed_on(published.type, model.id))
     )
 
 

@@ -10,10 +10,10 @@ from pointsman.fleet.openclaw_providers import TOKEN, Place, read_places
 from pointsman.fleet.openclaw_routes import add_hosted, read_wanted, route_objects
 from pointsman.fleet.openclaw_text import OpenClawError, Source, parse
 from pointsman.fleet.openclaw_write import write
-from pointsman.names import API_VERSION, Mode
+from pointsman.names import API_VERSION, Mode, handed_on
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pointsman.fleet.openclaw_text import Node
 
@@ -51,11 +51,24 @@ def read(text: str, env: Mapping[str, str], source: str, namespace: str = "defau
     routes = route_objects(wanted, places, mode, origin)
     if not places:
         raise origin.error("", "\n  ".join(("no provider is left to import:", *(origin.warnings or [_EMPTY]))))
+    _warn_of_clouds(places, routes, origin)
     objects = [*_secrets(places), *_providers(places), *({"kind": "ModelRoute", **route} for route in routes)]
     return Imported(tuple(_whole(each, namespace) for each in objects), tuple(origin.warnings), mode)
 
 
 _EMPTY: Final = "models.providers is empty, and agents.defaults.model names no hosted one"
+
+
+def _warn_of_clouds(places: Mapping[str, Place], routes: Iterable[Json], origin: Source) -> None:
+    """Name the models whose data leaves the ground on which their server stands."""
+    for place in places.values():
+        specs = (route["spec"] for route in routes)
+        targets = (target for spec in specs for target in (spec["primary"], *spec.get("fallbacks", ())))
+        routed = (target["model"] for target in targets if target["provider"] == place.name)
+        for model in dict.fromkeys((*place.model_ids(), *routed)):
+            if handed_on(place.spec["type"], model):
+                said = f"{model} is in Ollama's cloud: data policy takes it for External, wherever its server stands"
+                origin.warn(f"models.providers.{place.key}", said)
 
 
 def _mode(root: Node) -> Mode:

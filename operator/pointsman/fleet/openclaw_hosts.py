@@ -53,9 +53,9 @@ _ONE_LABEL: Final = re.compile(r"[a-z][a-z0-9-]*")  # beginning with a letter: 1
 
 
 def vendor_of(base_url: str) -> Vendor | None:
-    """The hosted vendor whose own host this is."""
+    """The hosted vendor whose own host this is, or a region's under it: eu.api.openai.com."""
     host = _host(base_url)
-    return next((vendor for vendor in VENDORS.values() if host == vendor.host), None)
+    return next((vendor for vendor in VENDORS.values() if f".{host}".endswith(f".{vendor.host}")), None)
 
 
 def named_type(key: str) -> ProviderType | None:
@@ -95,8 +95,8 @@ def loopback(base_url: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def host_problem(base_url: str) -> str:
-    """Why this cannot be a provider's base URL; "" when it can."""
+def host_problem(base_url: str, key: str = "apiKey") -> str:
+    """Why this cannot be a provider's base URL; "" when it can. `key`: what is used in place of a password in it."""
     try:
         parts = urlsplit(base_url)
         _ = parts.port
@@ -105,7 +105,7 @@ def host_problem(base_url: str) -> str:
     if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
         return "must be an http:// or https:// URL such as http://127.0.0.1:1234/v1"
     if "@" in base_url:
-        return "must hold no user or password: use apiKey"
+        return f"must hold no user or password: use {key}"
     if "?" in base_url or "#" in base_url or any(char.isspace() for char in base_url):
         return "must hold no query, no fragment and no spaces"
     return ""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pointsman.fleet.openclaw_text import Node
 
 LEFT_OUT: Final = "has no counterpart in Pointsman and is left out"
-_MODEL: Final = ("id", "name", "reasoning", "input", "cost", "contextWindow", "maxTokens", "compat")
+_MODEL: Final = ("id", "name", "reasoning", "input", "cost", "contextWindow", "contextTokens", "maxTokens", "compat")
 _COST: Final = ("input", "output", "cacheRead", "cacheWrite")
 
 
@@ -41,6 +41,7 @@ def _model(item: Node) -> dict[str, Any]:
     if not entry.get("name"):
         item.warn(f"name is missing, which OpenClaw requires; {entry['id']} was taken")
         entry["name"] = entry["id"]
+    _cap(item, entry)
     item.name_rest(_MODEL, LEFT_OUT)
     try:
         ModelEntry.model_validate(entry)
@@ -49,6 +50,17 @@ def _model(item: Node) -> dict[str, Any]:
         path = ".".join(str(part) for part in first["loc"])
         raise item.source.error(f"{item.path}.{path}", first["msg"].lower()) from None
     return entry
+
+
+def _cap(item: Node, entry: dict[str, Any]) -> None:
+    """OpenClaw's contextTokens is how much of the window it uses: it is the window that a route is to keep to."""
+    given = item.member("contextTokens")
+    if given is None:
+        return
+    used, window = given.whole(), entry.get("contextWindow")
+    if window is None or used < window:
+        entry["contextWindow"] = used
+        given.warn(f"is the part of the window that OpenClaw uses: contextWindow {used} was written")
 
 
 def _fields(item: Node) -> Iterator[tuple[str, Any]]:

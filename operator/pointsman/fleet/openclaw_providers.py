@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import ValidationError
 
 from pointsman.api.provider import ModelProviderSpec
+from pointsman.dialects import compat_keys
 from pointsman.fleet import unimplemented, validity
 from pointsman.fleet.openclaw_hosts import VENDORS, guessed_type, host_problem, location, named_type, vendor_of
 from pointsman.fleet.openclaw_models import LEFT_OUT, read_models
 from pointsman.fleet.openclaw_write import PROVIDERS as OWN
-from pointsman.names import USUAL_PORTS, Dialect, Location, Mode, ProviderType
+from pointsman.names import PROXIES, USUAL_PORTS, Dialect, Location, Mode, ProviderType
 
 if TYPE_CHECKING:
     from pointsman.fleet.openclaw_hosts import Vendor
@@ -93,6 +94,7 @@ def _place(key: str, name: str, node: Node, mode: Mode) -> Place | None:
     vendor = vendor_of(base_url)
     api = _api(node, vendor)
     if api is None:
+        node.source.unusable[key] = f"give it an api that Pointsman speaks ({', '.join(Dialect)}), if it has one"
         return None
     headers, bearer = _headers(node)
     spec: dict[str, Any] = {"type": str(_type(key, base_url, node)), "endpoint": {"baseUrl": base_url}}
@@ -103,14 +105,25 @@ def _place(key: str, name: str, node: Node, mode: Mode) -> Place | None:
     if mode is Mode.REPLACE:
         spec["discovery"] = "Static"
     if models := read_models(node):
-        spec["models"] = models
-    spec["dataPolicy"] = {"location": _location(base_url, node)}
+        spec["models"] = [_without_idle_pins(model, spec["type"], node) for model in models]
+    spec["dataPolicy"] = {"location": _location(base_url, spec["type"], node)}
     _name_unused(node)
     timeout = node.member("timeoutSeconds")
     token = _token(node, bearer, vendor)
     place = Place(key, name, spec, token, _seconds(timeout) if timeout else 0.0)
     _check(place, node)
     return place
+
+
+def _without_idle_pins(model: dict[str, Any], kind: str, node: Node) -> dict[str, Any]:
+    """The model without what says who may answer, where OpenClaw itself would not say it to such a server."""
+    stated = model.get("compat", {})
+    idle = [key for key in compat_keys.ROUTING if key in stated and compat_keys.ONLY_FOR[key] != kind]
+    for key in idle:
+        node.warn(f"{model['id']}: compat.{key} does nothing at a server of type {kind} and is left out")
+    kept = {key: value for key, value in stated.items() if key not in idle}
+    others = {key: value for key, value in model.items() if key != "compat"}
+    return {**others, "compat": kept} if kept else others
 
 
 def _base_url(key: str, node: Node) -> str:
@@ -159,7 +172,13 @@ def _why_not(kind: str) -> str:
     return f"{kind!r} is unknown" + (f", did you mean {close[0]}?" if close else "")
 
 
-def _location(base_url: str, node: Node) -> str:
+def _location(base_url: str, kind: str, node: Node) -> str:
+    if kind in PROXIES:
+        node.warn(
+            f"dataPolicy.location External was written, since a {kind} hands requests on to others: correct it where "
+            "all of them are on your own ground"
+        )
+        return str(Location.EXTERNAL)
     where = location(base_url)
     because = "a private address" if where is Location.ON_PREMISES else "a public address"
     node.warn(f"dataPolicy.location {where} was written, since {base_url} is {because}: correct it where that is wrong")

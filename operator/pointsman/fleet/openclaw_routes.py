@@ -180,6 +180,7 @@ def _usable(ref: Ref, places: dict[str, Place]) -> bool:
     if place is None:
         vendor = VENDORS.get(ref.provider)
         mend = f"set {vendor.variable}" if vendor else f"define it in models.providers (there: {_names(places)})"
+        mend = ref.node.source.unusable.get(ref.provider, mend)
         ref.node.warn(f"the target {ref.text} is left out, since provider {ref.provider!r} cannot be used: {mend}")
         return False
     if ref.model == "*":
@@ -207,17 +208,24 @@ def _targets(found: list[tuple[Ref, Place]]) -> list[dict[str, str]]:
     return targets
 
 
+def _canonical(name: str) -> str:
+    provider, slash, model = (part.strip() for part in name.partition("/"))
+    return f"{provider.lower()}/{model}" if slash else name
+
+
 def _route_per_model(
     places: dict[str, Place], naming: Naming, source: Source, *, replace: bool
 ) -> list[dict[str, Any]]:
     by_id = not naming.models
+    # OpenClaw knows a provider in any letters, and what was asked for so is there already.
+    there = {_canonical(name) for name in naming.models}
     counts = Counter(model for place in places.values() for model in place.model_ids())
     routes = []
     for place in places.values():
         for model in place.model_ids():
             ref = f"{place.key}/{model}"
             name = model if by_id and counts[model] == 1 else ref
-            if {name, ref} & naming.models:
+            if name in naming.models or ref in there:
                 continue
             if len(ref) > _MAX_NAME:
                 source.warn(f"models.providers.{place.key}", f"no route {name}: more than {_MAX_NAME} characters")

@@ -28,11 +28,15 @@ class OpenClawError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a configuration came from, the variables it may name, and what has been said of it so far."""
+    """Where a configuration came from, the variables it may name, and what has been said of it so far.
+
+    `unusable`: the providers that it defines and that are left out, by their key in lower case, each with its mend.
+    """
 
     name: str
     env: Mapping[str, str]
     warnings: list[str] = field(default_factory=list)
+    unusable: dict[str, str] = field(default_factory=dict)
 
     def warn(self, path: str, text: str) -> None:
         self.warnings.append(f"{self.name}: {path}: {text}" if path else f"{self.name}: {text}")

@@ -1,7 +1,8 @@
 """The `openclaw.json` that points agents at the gateway, holding only keys of OpenClaw's strict schema.
 
-A route is offered in the dialect that most of its chain speak: to the others the gateway translates. OpenClaw takes one
-dialect a provider, so there are up to three: `pointsman` (chat completions), `pointsman-responses`, `pointsman-messages`.
+A route is offered in the dialect that most of its chain speak: to the others the gateway translates. OpenClaw takes
+one dialect a provider, so there are up to three: `pointsman` (chat completions), `pointsman-responses`,
+`pointsman-messages`.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def _chain(route: Route, providers: dict[str, Provider]) -> tuple[tuple[Provider
     # Targets that may be tried; all of them when none may, so that the route keeps its shape while it is down.
     targets = [target for target in route.targets if not target.skip] or list(route.targets)
     return tuple(
-        (provider, next((model for model in provider.models if model.id == target.model), None))
+        (provider, provider.find(target.model))
         for target in targets
         if (provider := providers.get(target.provider)) is not None
     )

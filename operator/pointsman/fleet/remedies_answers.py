@@ -23,6 +23,7 @@ _CALL: Final = re.compile(
     r"<tool_call>|\[TOOL_CALLS\]|<function[=_]|<\|python_tag\|>|^\s*\{\s*\"name\"\s*:", re.IGNORECASE
 )
 _SLACK: Final = 4  # tokens that an answer may have over its limit, for an end that is counted
+_NAME: Final = 100  # characters of a model's name that are shown
 _CALLS: Final = {
     ProviderType.VLLM: "start it with --enable-auto-tool-choice --tool-call-parser",
     ProviderType.SGLANG: "start it with --tool-call-parser",
@@ -52,13 +53,26 @@ def spoken(patient: Patient, model: str, answers: Mapping[Dialect, Asked]) -> Ch
 
 
 def substituted(model: str, reply: Reply, others: list[str]) -> Check | None:
-    """A warning where another model of the same server gave the answer."""
-    if reply.model == model or reply.model not in others:
+    """A finding where another model gave the answer: one that the server lists, else one that is called otherwise."""
+    if reply.model in others and reply.model != model:
+        text = f"{reply.model} answered in its place"
+    elif not reply.model or _alike(model, reply.model):
         return None
-    text = f"{reply.model} answered in its place"
+    else:
+        name = reply.model[:_NAME]
+        text = f"the answer says that it is of {name!r}, which its list does not name"
+        remedy = "look which model runs there; one that is served under another name is listed under that name"
+        return Check("identity", Grade.WARNING, text, remedy, model)
     return Check(
         "identity", Grade.BROKEN, text, "load the model that was asked for: the server gives what it has", model
     )
+
+
+def _alike(asked: str, told: str) -> bool:
+    """Whether a name may be the other one's, with a date, a file, a folder or a tag: gpt-5 and gpt-5-2026-08-07."""
+    one, other = (re.sub(r"\.gguf$|:latest$", "", name.lower()).replace("\\", "/") for name in (asked, told))
+    one, other = one.rpartition("/")[2], other.rpartition("/")[2]
+    return one in other or other in one
 
 
 def content(patient: Patient, model: str, parts: Asked, dialect: Dialect) -> Check:

@@ -11,6 +11,8 @@ from pointsman.fleet.replies import whole
 from pointsman.names import Dialect, ProviderType
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from pointsman.fleet.diagnosis import Asked, Patient
     from pointsman.fleet.replies import Reply, Stream
 
@@ -26,20 +28,28 @@ _PARSE: Final = {
 }
 
 
-def streaming(patient: Patient, model: str, dialect: Dialect, asked: Asked, stream: Stream | None) -> list[Check]:
-    """Whether it streams, ends properly, numbers its events, and tells the usage."""
+def streaming(  # noqa: PLR0913 - a question, its answer, and what may be advised
+    patient: Patient,
+    model: str,
+    dialect: Dialect,
+    asked: Asked,
+    stream: Stream | None,
+    *,
+    spoken: Collection[Dialect] = tuple(Dialect),
+) -> list[Check]:
+    """Whether it streams, ends properly, numbers its events, and tells the usage. Only what is `spoken` is advised."""
     if stream is None:
         ignored = whole(dialect, asked.answer) is not None
         text = "stream: true is answered with a whole answer" if ignored else f"no stream came: {asked.fault}"
         return [Check("stream", Grade.BROKEN, text, "update the server; what agents use is streamed", model)]
     return [
-        _ending(model, dialect, stream),
+        _ending(model, dialect, stream, spoken),
         *_usage(patient, model, dialect, stream),
-        *_said(patient, model, stream.reply),
+        *_said(patient, model, stream.reply, spoken),
     ]
 
 
-def _ending(model: str, dialect: Dialect, stream: Stream) -> Check:
+def _ending(model: str, dialect: Dialect, stream: Stream, spoken: Collection[Dialect]) -> Check:
     if stream.fault:
         return Check("stream", Grade.BROKEN, f"an error in the stream: {stream.fault}", "read the server's log", model)
     if not stream.ended:
@@ -48,7 +58,8 @@ def _ending(model: str, dialect: Dialect, stream: Stream) -> Check:
         return Check("stream", Grade.WARNING, f"{last} is missing: clients cannot tell an end from a cut", mend, model)
     if not _numbered(stream.numbers):
         text = "its Responses events are not numbered: OpenAI's SDKs stumble over them"
-        mend = "put openai-completions first in spec.api (OpenClaw: api: openai-completions), or update the server"
+        chat = "put openai-completions first in spec.api (OpenClaw: api: openai-completions), or "
+        mend = f"{chat if Dialect.CHAT in spoken else ''}update the server"
         return Check("stream", Grade.WARNING, text, mend, model)
     tells = ", and tells the tokens" if _told(stream) else ""
     return Check("stream", Grade.WELL, f"it streams {dialect} in {stream.events} events{tells}", model=model)
@@ -71,12 +82,12 @@ def _usage(patient: Patient, model: str, dialect: Dialect, stream: Stream) -> li
     return [Check("usage", Grade.WARNING, text, mend or "update the server", model)]
 
 
-def _said(patient: Patient, model: str, reply: Reply) -> list[Check]:
+def _said(patient: Patient, model: str, reply: Reply, spoken: Collection[Dialect]) -> list[Check]:
     checks = []
     if _THOUGHT.search(reply.said):
         parse = _PARSE.get(patient.type, "turn on its parser of reasoning")
         responses = f", or {patient.set_provider('api: [openai-responses]', 'api: openai-responses')}"
-        more = responses if Dialect.RESPONSES not in patient.api else ""
+        more = responses if Dialect.RESPONSES in spoken and Dialect.RESPONSES not in patient.api else ""
         text = "it writes its reasoning into the answer"
         checks.append(Check("reasoning", Grade.WARNING, text, f"{parse}{more}", model))
     elif reply.apart:

@@ -14,6 +14,7 @@ from pointsman.fleet.context import floor
 from pointsman.fleet.keys import secret_value
 from pointsman.fleet.seen import Seen, base_url, location, native, region, seen, speaks, state
 from pointsman.kinds import kind
+from pointsman.names import synonym
 
 if TYPE_CHECKING:
     from pointsman.api import route as api
@@ -119,15 +120,19 @@ def _routes(world: World) -> tuple[table.Route, ...]:
 
 
 def _route(world: World, route: Route, spec: api.ModelRouteSpec) -> table.Route:
-    # A target whose provider is not in the table cannot be in it either: the route's status and `explain` show it.
-    targets = (link for link in chain.links(world, spec) if link.rendered)
+    found = [(link.rendered, _target(link)) for link in chain.links(world, spec)]
     return table.Route(
         name=route.meta.name,
         model_name=spec.model_name,
         aliases=tuple(sorted(spec.aliases or ())),
-        targets=tuple(table.Target(provider=link.provider, model=link.model, skip=link.skip) for link in targets),
+        targets=tuple(target for rendered, target in found if rendered),
+        missing=tuple(target for rendered, target in found if not rendered),
         policy=_policy(spec.policy) if spec.policy else table.Policy(),
     )
+
+
+def _target(link: chain.Link) -> table.Target:
+    return table.Target(provider=link.provider, model=link.model, skip=link.skip)
 
 
 def _policy(policy: api.Policy) -> table.Policy:
@@ -176,7 +181,9 @@ def _named_only(full: table.RoutingTable, found: list[Seen]) -> table.RoutingTab
     """The table with only the models that an object names."""
     named = {(each.name, model) for each in found for model in catalogue.own_names(each)}
     named |= {(each.name, entry.id) for each in found for entry in each.spec.models or ()}
-    named |= {(target.provider, target.model) for route in full.routes for target in route.targets}
+    targets = [(target.provider, target.model) for route in full.routes for target in route.targets]
+    types = {each.name: each.spec.type for each in found}
+    named |= {*targets, *((provider, synonym(types.get(provider, ""), model)) for provider, model in targets)}
     providers = [
         msgspec.structs.replace(each, models=tuple(model for model in each.models if (each.name, model.id) in named))
         for each in full.providers

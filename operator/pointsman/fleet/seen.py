@@ -82,7 +82,9 @@ def speaks(spec: ModelProviderSpec) -> tuple[Dialect, ...]:
 def native(seen: Seen) -> bool:
     """Whether it is the vendor itself: its type says so, and its host is not somebody else's."""
     of = kind(seen.spec.type)
-    return of.native and (not of.base_url or urlsplit(of.base_url).hostname == urlsplit(base_url(seen)).hostname)
+    # A vendor has hosts for regions under its own: eu.api.openai.com.
+    own, host = (f".{urlsplit(url).hostname or ''}".rstrip(".") for url in (of.base_url, base_url(seen)))
+    return of.native and (not of.base_url or host.endswith(own))
 
 
 def state(seen: Seen) -> tuple[State, str]:

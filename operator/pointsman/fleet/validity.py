@@ -15,7 +15,7 @@ from pointsman.dialects import compat_keys
 from pointsman.engines import vllm_container
 from pointsman.fleet.quantity import canonical
 from pointsman.kinds import kind
-from pointsman.names import ProviderType
+from pointsman.names import Dialect, ProviderType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,6 +51,7 @@ def provider(spec: ModelProviderSpec) -> Iterator[str]:
         yield from _deploy(spec.deploy)
     for i, entry in enumerate(spec.models or ()):
         yield from _model(entry, f"spec.models[{i}]")
+        yield from _handed_on(spec, entry, f"spec.models[{i}]")
     if twice := _twice([entry.id for entry in spec.models or ()]):
         yield f"spec.models: {twice!r} is there twice: keep one"
     if spec.keep_loaded:
@@ -127,6 +128,16 @@ def _model(entry: ModelEntry, path: str) -> Iterator[str]:
             yield f"{path}.compat.{key}: {wrong}"
     if entry.cost and not all(map(math.isfinite, entry.cost.model_dump().values())):
         yield f"{path}.cost: must be finite numbers, USD per million tokens"
+
+
+def _handed_on(spec: ModelProviderSpec, entry: ModelEntry, path: str) -> Iterator[str]:
+    """What says who may answer is never taken where it would do nothing."""
+    for key in (key for key in compat_keys.ROUTING if key in (entry.compat or {})):
+        only = compat_keys.ONLY_FOR[key]
+        if spec.type != only:
+            yield f"{path}.compat.{key}: only for type {only}: at {spec.type} it would do nothing; leave it out"
+        elif key == "vercelGatewayRouting" and Dialect.CHAT not in (spec.api or kind(spec.type).api):
+            yield f"{path}.compat.{key}: holds in {Dialect.CHAT} alone: put that into spec.api"
 
 
 def _policy(policy: Policy) -> Iterator[str]:

@@ -26,9 +26,9 @@ _BESIDE = frozenset({FailureKind.DIVERGED, FailureKind.BAD_REQUEST, FailureKind.
 
 
 def header(exchange: Carriage, *, answered: bool) -> bytes:
-    """The header lines that tell who answers and why, and the request's id."""
+    """The header lines that tell who answers and why, the request's id, and what a vendor says of limits."""
     if answered and plain(exchange):
-        return b"%bx-request-id: %b\r\n" % (exchange.tally.told, exchange.id)
+        return b"%bx-request-id: %b\r\n%b" % (exchange.tally.told, exchange.id, exchange.vendor)
     run, lane = exchange.run, exchange.lane
     told = decision.header(
         lane.route.name,
@@ -37,7 +37,8 @@ def header(exchange: Carriage, *, answered: bool) -> bytes:
         _passed(exchange),
         exchange.dropped if answered else (),
     )
-    return b"x-pointsman-decision: %b\r\nx-request-id: %b\r\n" % (told.encode(), exchange.id)
+    vendor = exchange.vendor if answered else b""
+    return b"x-pointsman-decision: %b\r\nx-request-id: %b\r\n%b" % (told.encode(), exchange.id, vendor)
 
 
 def _passed(exchange: Carriage) -> tuple[Passed, ...]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from pointsman.dialects import errors
 from pointsman.exchange import FailureKind
-from pointsman.failover import machine
+from pointsman.failover import choose, machine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from pointsman.failover.health import Health
     from pointsman.failover.machine import Run
     from pointsman.gateway.routing import Routing
-    from pointsman.table import Model, Route
+    from pointsman.table import Model, Route, Target
 
 _SHOWN: Final = 20  # names in an error's text
 _MESSAGE: Final = 200  # characters of an upstream's text in an error
@@ -29,6 +30,14 @@ _FOR_GOOD: Final = frozenset({
     "dialect", "tools", "parallel-tools", "image", "audio", "file", "json-schema", "context-blocked",
     "state", "other-model", "no-service",
 })  # fmt: skip
+
+
+_MISSING: Final = {
+    "ProviderNotAccepted": (
+        "the provider is not accepted until its object is mended; its status and `pointsman explain` say what is wrong"
+    ),
+    "ProviderNotFound": "there is no such provider",
+}
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
@@ -56,7 +65,8 @@ def no_candidate(wire: Wire, route: Route, chain: Chain, unsaid: Sequence[Passed
 
     `unsaid`: targets of other dialects, to which the request cannot be said.
     """
-    passed = (*chain.passed, *unsaid)
+    said = (*chain.passed, *unsaid)
+    passed = (*said, *map(_missing, route.missing))
     targets = [{"target": f"{p.provider}/{p.model}", "reason": p.reason, "message": p.message} for p in passed]
     if chain.fenced_in:
         fences = [
@@ -70,9 +80,17 @@ def no_candidate(wire: Wire, route: Route, chain: Chain, unsaid: Sequence[Passed
     message = f"no target of {route.model_name!r} can take this request: " + "; ".join(
         f"{p.provider}/{p.model}: {p.message}" for p in passed
     )
-    status = 400 if passed and all(p.reason in _FOR_GOOD for p in chain.passed) else 503
-    extra = b"retry-after: 30\r\n" if status == 503 else b""
+    status = 400 if said and all(p.reason in _FOR_GOOD for p in chain.passed) else 503
+    # What waits for its object to be mended is not there in half a minute.
+    wait = 30 if route.targets else 300
+    extra = b"retry-after: %d\r\n" % wait if status == 503 else b""
     return Answer(status, "no_candidate", wire.write_error(status, "no_candidate", message, {"passed": targets}), extra)
+
+
+def _missing(target: Target) -> Passed:
+    """A target whose provider the table has not. The object's status says more than is any client's business."""
+    message = _MISSING.get(target.skip, "the provider is not in the routing table")
+    return choose.Passed(target.provider, target.model, target.skip or "missing", message)
 
 
 def too_long(wire: Wire, route: Route, passed: Sequence[Passed]) -> Answer:
@@ -88,6 +106,8 @@ def too_long(wire: Wire, route: Route, passed: Sequence[Passed]) -> Answer:
 def exhausted(wire: Wire, route: Route, run: Run, wait: int) -> Answer:
     """All that could be tried has failed: 503, or 429 when every one said so; 400 when it fits into no context.
 
+    413 when all of them said that its bytes are too many.
+
     `wait`: whole seconds after which it is worth asking again.
     """
     kind = machine.exhausted_by(run)
@@ -95,6 +115,9 @@ def exhausted(wire: Wire, route: Route, run: Run, wait: int) -> Answer:
     message = f"all {len(attempts)} attempts for {route.model_name!r} failed: " + "; ".join(
         f"{attempt['target']}: {attempt['reason']} ({attempt['message']})" for attempt in attempts
     )
+    if kind is FailureKind.CONTEXT_LENGTH_EXCEEDED and all(attempt.failure.too_large for attempt in run.attempts):
+        code = "request_too_large"
+        return Answer(413, code, wire.write_error(413, code, message, {"attempts": attempts}))
     if kind is FailureKind.CONTEXT_LENGTH_EXCEEDED:
         code = "context_length_exceeded"
         return Answer(400, code, wire.write_error(400, code, message, {"attempts": attempts}))
@@ -112,14 +135,16 @@ def overloaded(wire: Wire, route: Route, wait: int) -> Answer:
     return Answer(503, "overloaded", body, b"retry-after: %d\r\n" % wait)
 
 
-def passed_on(wire: Wire, run: Run, status: int, content_type: bytes, body: bytes) -> Answer:
-    """A target's own refusal of the request, as it came if it is in the client's dialect."""
+def passed_on(  # noqa: PLR0913, PLR0917 - all that is kept of a refusal
+    wire: Wire, run: Run, status: int, content_type: bytes, body: bytes, vendor: bytes
+) -> Answer:
+    """A target's own refusal of the request, as it came if it is in the client's dialect. `vendor`: lines beside it."""
     failure = run.attempts[-1].failure
     status = 400 if status in _NEVER_OURS or not 400 <= status < 500 else status
     code = "content_policy_violation" if failure.kind is FailureKind.CONTENT_POLICY else "invalid_request"
     if wire.is_error(body):
-        return Answer(status, code, body, content_type=content_type or b"application/json")
-    return Answer(status, code, wire.write_error(status, code, failure.message))
+        return Answer(status, code, body, vendor, content_type or b"application/json")
+    return Answer(status, code, wire.write_error(status, code, failure.message, errors.particulars(body)), vendor)
 
 
 def retry_after(chain: Chain, health: Health, now: float) -> int:
@@ -159,14 +184,16 @@ def _model(routing: Routing, name: str, *, anthropic: bool) -> dict[str, Any]:
 
 
 def _find(routing: Routing, provider: str, model: str) -> Model | None:
-    return next((known for known in routing.providers[provider].models if known.id == model), None)
+    return routing.providers[provider].find(model)
 
 
 def _told(attempt: machine.Attempt) -> dict[str, Any]:
     failure = attempt.failure
     # The words of a server about the gateway's own key are not the client's to read.
-    hidden = failure.kind is FailureKind.AUTHENTICATION
+    billing = errors.is_billing(failure)
+    hidden = failure.kind is FailureKind.AUTHENTICATION and not billing
     message = "the gateway's credential was not accepted" if hidden else failure.message[:_MESSAGE]
+    message = "the gateway's account there has no credit" if billing else message
     target = f"{attempt.candidate.provider.name}/{attempt.candidate.model.id}"
     told = {"target": target, "reason": str(failure.kind), "message": message}
     return {**told, "status": failure.status} if failure.status and not hidden else told

@@ -8,13 +8,14 @@ The third of an Exchange that decides nothing: `delivery` and `relay` are the ot
 from __future__ import annotations
 
 import time
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 
 from pointsman import dialects
-from pointsman.dialects import errors, messages, resume
+from pointsman.dialects import errors, messages, responses, resume
 from pointsman.dialects.translation import Translation
 from pointsman.exchange import Failure, FailureKind
 from pointsman.gateway import fields
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from pointsman.dialects import Wire
     from pointsman.dialects.told import Told
-    from pointsman.dialects.translation import Crossing
+    from pointsman.dialects.translation import Crossing, Translator
     from pointsman.exchange import Head, Usage
     from pointsman.failover.choose import Candidate, Order, Passed
     from pointsman.failover.limits import Grant, Ticket
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from pointsman.gateway.asking import Asking
     from pointsman.gateway.edge import Client
     from pointsman.gateway.hedge import Rival
+    from pointsman.gateway.reading import Mend
     from pointsman.gateway.routing import Lane, Tally
     from pointsman.gateway.state import State
     from pointsman.gateway.store import Keeping
@@ -47,6 +49,12 @@ _ANOTHER_WAY: Final = frozenset({
     FailureKind.BAD_REQUEST, FailureKind.UNSUPPORTED, FailureKind.CONTENT_POLICY, FailureKind.DIVERGED,
     FailureKind.INVALID_RESPONSE, FailureKind.CONTEXT_LENGTH_EXCEEDED,
 })  # fmt: skip
+
+_UNSEALED: Final = {
+    Dialect.MESSAGES: ("thinking", messages.without_thinking),
+    Dialect.RESPONSES: ("reasoning", responses.without_reasoning),
+}
+"""How what was thought in earlier turns is left out, and its name."""
 
 
 class Carriage(msgspec.Struct, eq=False):
@@ -75,17 +83,18 @@ class Carriage(msgspec.Struct, eq=False):
     resumed: int = 0
     _type: bytes = b""
     _length: bytes = b""
+    vendor: bytes = b""  # lines of the answer's head that the client is told
     _sent: bytes = b""
     _body: bytes = b""
     _reading: Reading | None = None
-    _refusal: tuple[int, bytes, bytes] | None = None  # status, type, body of a target's refusal
+    _refusal: tuple[int, bytes, bytes, bytes] | None = None  # status, type, body, told fields of a target's refusal
     _retried: bool = False  # on a fresh connection, after a kept one was found dead
     _stall: float = 0.0
     _sent_at: float = 0.0
     _heard: float = 0.0
     first: float = 0.0  # when the first output was here; 0.0: not yet
     _translation: Translation | None = None  # what was read of the request, where a target speaks another dialect
-    _unsealed: bool = False  # the request is sent without earlier thoughts, as a target has refused their signatures
+    _unsealed: str = ""  # earlier thoughts, without which it is sent as a target has refused their seals: their name
     _told: Told | None = None  # what the client was sent, while that can be taken up by another target
     _steps: tuple[resume.Step, ...] = ()  # how the target may yet be asked to take the answer up
     _rival: Rival | None = None
@@ -144,7 +153,7 @@ class Carriage(msgspec.Struct, eq=False):
             return
         body, self.dropped = self.worded(self.tally)
         if self._unsealed:
-            self.dropped = (*self.dropped, "thinking")
+            self.dropped = (*self.dropped, self._unsealed)
         self._sent = self.written(self.tally, body)
         self._dial(fresh=False)
 
@@ -158,13 +167,24 @@ class Carriage(msgspec.Struct, eq=False):
     def translation(self) -> Translation:
         """The request in the words of any target."""
         if self._translation is None:
-            self._translation = Translation(self.lane.home, self.head.fields)
+            self._translation = Translation(
+                self.lane.home, self.head.fields, drop_tools=self.lane.route.policy.drop_tools
+            )
         return self._translation
 
     def crossing(self, tally: Tally) -> Crossing | None:
         """The way of a target's answer back to the client; None: it is passed through as it is."""
-        if not tally.crosses:
-            return None
+        return self._crossing(tally) if tally.crosses else None
+
+    def mending(self, tally: Tally) -> Mend | None:
+        """What reads and writes a stream anew that lacks what its dialect promises; None: it is passed on as it is."""
+        return partial(self._mend, tally) if tally.mends else None
+
+    def _mend(self, tally: Tally) -> Translator | None:
+        way = self._crossing(tally)
+        return way.translator() if way is not None else None
+
+    def _crossing(self, tally: Tally) -> Crossing | None:
         name, model = tally.candidate.provider.name, tally.candidate.model.id
         prompt = self.state.windows.estimate(name, model, self.head.size)
         return self.translation().crossing(tally.dialect, name, int(self.date), prompt)
@@ -180,18 +200,21 @@ class Carriage(msgspec.Struct, eq=False):
         self._dial(fresh=False)
 
     def _without_seals(self, failure: Failure) -> bool:
-        """Whether the same target is asked once more, without the earlier thoughts whose signature it does not know.
+        """Whether the same target is asked once more, without the earlier thoughts whose seals it does not know.
 
-        A conversation that was answered by several has thoughts of several in it, and only its maker knows a signature.
+        A conversation that was answered by several has thoughts of several in it, and only its maker knows a signature,
+        or what it has encrypted.
         """
-        if self._unsealed or self.committed or self.lane.dialect is not Dialect.MESSAGES:
+        way = _UNSEALED.get(self.lane.home)
+        if way is None or self._unsealed or self.committed:
             return False
         if failure.kind is not FailureKind.BAD_REQUEST or not errors.seal_refused(failure.message):
             return False
-        fields = messages.without_thinking(self.head.fields)
+        name, without = way
+        fields = without(self.head.fields)
         if fields is None:
             return False
-        self._unsealed, self._translation = True, None
+        self._unsealed, self._translation = name, None
         self.head = msgspec.structs.replace(self.head, fields=fields)
         self._forget_answer()
         self._output_by = min(self.tally.patience(self.head, self.state.pace, time.monotonic()), self.run.ends)
@@ -250,6 +273,7 @@ class Carriage(msgspec.Struct, eq=False):
 
     def _note(self, answer: Fields) -> None:
         """What of an answer's head goes to the client with it."""
+        self.vendor = fields.told(answer) if self.tally.hosted else b""
         if self.tally.crosses:
             self._type, self._length = _STREAM if self.head.stream else _JSON, b""
         else:
@@ -258,7 +282,7 @@ class Carriage(msgspec.Struct, eq=False):
     def _keep_refusal(self) -> None:
         if isinstance(self._reading, Refused):
             own = self.tally.dialect is self.lane.dialect
-            self._refusal = (self.status, self._type, self._reading.take() if own else b"")
+            self._refusal = (self.status, self._type, self._reading.take() if own else b"", self.vendor)
 
     def _cool(self, candidate: Candidate, failure: Failure, began: float, *, reached: bool) -> None:
         """What a failure means for the requests that follow."""

@@ -42,7 +42,7 @@ def begin(state: State, client: Client, request: Request) -> None:
         return
     lane, head, _ = taken
     if lane.chain.candidates:
-        Count(state, client, lane, head).start()
+        Count(state, client, lane, head, request.fields).start()
     else:
         client.refuse(_refused(state, lane))
 
@@ -50,10 +50,10 @@ def begin(state: State, client: Client, request: Request) -> None:
 class Count:
     """One such request. State: the question to a server, while it is under way."""
 
-    __slots__ = ("_asking", "_client", "_head", "_lane", "_order", "_state", "_translation")
+    __slots__ = ("_asking", "_client", "_fields", "_head", "_lane", "_order", "_state", "_translation")
 
-    def __init__(self, state: State, client: Client, lane: Lane, head: Head) -> None:
-        self._state, self._client, self._lane, self._head = state, client, lane, head
+    def __init__(self, state: State, client: Client, lane: Lane, head: Head, fields: Mapping[bytes, bytes]) -> None:
+        self._state, self._client, self._lane, self._head, self._fields = state, client, lane, head, fields
         order = choose.order(lane.chain, state.health, state.now)
         self._order, _, self._translation = crossing.look(lane, head, order)
         self._asking: Asking | None = None
@@ -64,7 +64,7 @@ class Count:
         order = self._order
         for candidate in order.candidates[: order.limit - bool(order.cooling)]:
             how = context.counting_of(candidate)
-            question = counting.request(how, candidate.dialect, self._fields(candidate), candidate.model.id)
+            question = counting.request(how, candidate.dialect, self._asked(candidate), candidate.model.id)
             if question is not None and not candidate.down:
                 self._ask(candidate, how, question)
                 return
@@ -92,10 +92,10 @@ class Count:
             else:
                 self._estimate()
 
-        request = tally.place.request(candidate.dialect, *question)
+        request = tally.place.request(candidate.dialect, *question, self._fields)
         self._asking = Asking(self._state, tally.place.backend, request, _SECONDS, answered)
 
-    def _fields(self, candidate: Candidate) -> Mapping[str, Raw]:
+    def _asked(self, candidate: Candidate) -> Mapping[str, Raw]:
         if not candidate.translated:
             return self._head.fields
         return self._translation.fields(candidate.dialect, candidate.model, candidate.provider)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def look(lane: Lane, head: Head, order: Order) -> tuple[Order, tuple[Passed, ...], Translation]:
     """The order with the targets to which the request can be said, each in its best dialect; the others; the words."""
-    translation = Translation(lane.home, head.fields)
+    translation = Translation(lane.home, head.fields, drop_tools=lane.route.policy.drop_tools)
     found: dict[Candidate, Candidate | None] = {}
     passed: list[Passed] = []
     for candidate in order.candidates:

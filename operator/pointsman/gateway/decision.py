@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from pointsman.failover.choose import Candidate, Passed
     from pointsman.failover.machine import Attempt
 
+_NAMES = 40  # of dropped fields that the header lists
+_NAME = 64  # characters of one
+
 
 class Step(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One target in a record: `reason` empty for the one that answered."""
@@ -104,9 +107,18 @@ def header(
         f"{name(attempt.candidate.provider.name, attempt.candidate.model.id)}:{attempt.failure.kind}"
         for attempt in attempts
     ]
-    told += [f"{name(place.provider, place.model)}:{place.reason}" for place in untried(candidate, attempts, passed)]
+    told += [
+        f"{name(place.provider, place.model)}:{quote(place.reason[:_NAME], safe='-')}"
+        for place in untried(candidate, attempts, passed)
+    ]
     text = f"{text}; passed={','.join(told)}" if told else text
-    return f"{text}; dropped={','.join(dropped)}" if dropped else text
+    return f"{text}; dropped={_listed(dropped)}" if dropped else text
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names as the header writes them: any field of a client's may be among them, and any number of those."""
+    listed = [quote(name[:_NAME], safe="._-/@+") for name in names[:_NAMES]]
+    return ",".join([*listed, f"+{len(names) - _NAMES}"] if len(names) > _NAMES else listed)
 
 
 def estimated(route: str) -> str:

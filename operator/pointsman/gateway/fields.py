@@ -28,6 +28,13 @@ _NUMERAL: Final = re.compile(r"\d{1,15}(?:\.\d{1,9})?")
 _UNITS: Final = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _LONGEST: Final = 366 * 86400.0
 _MILLISECONDS: Final = 1e11  # of the epoch, no date in seconds is as large
+_VENDORS: Final = re.compile(
+    rb"x-ratelimit-[a-z0-9-]{1,48}|anthropic-ratelimit-[a-z0-9-]{1,48}|openai-processing-ms|openai-version"
+    rb"|request-id|x-request-id",
+    re.IGNORECASE,
+)
+_TELLABLE: Final = re.compile(rb"[ -~]{1,256}")  # printable ASCII
+_MOST: Final = 32  # of a vendor's fields that a client is told
 _ALIKE: Final = 2048  # bytes at the head of each part of a prompt by which it is known again
 
 
@@ -48,6 +55,20 @@ def passed_on(
         if native and beta is not None and b"anthropic-beta" not in own:
             lines += b"anthropic-beta: %b\r\n" % beta
     return lines
+
+
+def told(answer: Mapping[bytes, bytes]) -> bytes:
+    """Of a vendor's answer (names in any case), the lines that the client is told: limits, times, names of requests.
+
+    `request-id` is Anthropic's. `x-request-id` is the gateway's own, so the vendor's becomes `x-upstream-request-id`.
+    """
+    named = ((name.lower(), value) for name, value in answer.items() if _VENDORS.fullmatch(name))
+    lines = [
+        b"%b: %b\r\n" % (b"x-upstream-request-id" if name == b"x-request-id" else name, value)
+        for name, value in named
+        if _TELLABLE.fullmatch(value)
+    ]
+    return b"".join(lines[:_MOST])
 
 
 def said(dialect: Dialect | Service, fields: Mapping[bytes, bytes]) -> object:

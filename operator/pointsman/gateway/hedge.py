@@ -52,8 +52,8 @@ class Rival:
     def answered(self, status: int, fields: Fields) -> None:
         self.status, self.fields = status, dict(fields)  # the connection uses its own again for the next answer
         exchange = self._exchange
-        way = exchange.crossing(self.tally)
-        self.reading = begin(self.tally.wire, exchange.head, status, self.fields, exchange.date, way)
+        way, mend = exchange.crossing(self.tally), exchange.mending(self.tally)
+        self.reading = begin(self.tally.wire, exchange.head, status, self.fields, exchange.date, way, mend)
 
     def received(self, body: bytes, last: bool) -> None:
         reading = self.reading

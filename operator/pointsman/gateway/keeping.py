@@ -29,7 +29,7 @@ class Keeper:
     def keep(self, state: State, place: Place, model: Model) -> None:
         """Say it of a model that has just answered, if its provider asks for that and it is time."""
         provider = place.provider
-        if not provider.keep_alive or provider.type != ProviderType.OLLAMA:
+        if not provider.keep_alive or provider.type != ProviderType.OLLAMA or model.remote:
             return
         key, now = (provider.name, model.id), state.now
         pause = min(_AGAIN, provider.keep_alive) if provider.keep_alive > 0 else _AGAIN

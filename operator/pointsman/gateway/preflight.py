@@ -28,7 +28,7 @@ def check(exchange: Exchange) -> None:
 def learn(exchange: Exchange, candidate: Candidate, failure: Failure) -> None:
     """A target found the request too long: of those that are left, only larger ones are tried."""
     run, windows = exchange.run, exchange.state.windows
-    limit = windows.failed(candidate, exchange.head, failure)
+    limit = windows.failed(candidate, exchange.head, failure, time.monotonic())
     left = run.candidates[run.tried : run.limit]
     larger = choose.larger(left, limit, windows)
     run.only(larger)

@@ -33,20 +33,23 @@ if TYPE_CHECKING:
     from pointsman.names import Dialect
 
 HOLD_LIMIT: Final = 8 * 1024 * 1024  # bytes of an answer that are held to see whether it is one
+_BLANK: Final = b"\n\n"
 ERROR_LIMIT: Final = 1024 * 1024  # bytes of an error that are read
+_NUMBER: Final = b'"sequence_number"'  # in every event of Responses, but for those of servers that forget it
 
 
 class Streamed:
     """A stream of events: whole frames are passed on, half ones wait, and so does all from a tool call on."""
 
     __slots__ = (
-        "_began", "_calls", "_crossed", "_held", "_scanner", "_size", "_splitter", "_translator", "complete", "spoke",
-        "terminal",
+        "_began", "_calls", "_crossed", "_held", "_mend", "_scanner", "_size", "_splitter", "_translator", "complete",
+        "spoke", "terminal",
     )  # fmt: skip
 
-    def __init__(self, wire: Wire, head: Head, translator: Translator | None = None) -> None:
+    def __init__(self, wire: Wire, head: Head, translator: Translator | None = None, mend: Mend | None = None) -> None:
         self._scanner = wire.Scanner(head)
         self._translator = translator  # into the client's dialect, if the target speaks another
+        self._mend = mend if translator is None else None  # until the first event has shown whether it is needed
         self._splitter = Splitter()
         self._held: list[bytes] = []
         self._crossed: list[bytes] = []  # what was held, in the client's dialect
@@ -72,8 +75,34 @@ class Streamed:
 
     def feed(self, body: bytes, last: bool) -> Failure | None:
         """The next piece. A Failure: an error in the stream, no stream at all, or its end before its end."""
+        if self._translator is not None and not last:
+            body = self._beyond(self._translator, body)
+            if not body:
+                return None
         failure = self._read(body, last)
+        if self._mend is not None and self._held:
+            self._look(self._mend)
         return failure if self._translator is None else self._translate(self._translator) or failure
+
+    def _beyond(self, translator: Translator, body: bytes) -> bytes:
+        """What is left of a piece when the frames at its head that are more of a text have been translated.
+
+        That is nearly all there is: they need not be looked at, split and read one after the other.
+        """
+        if not self.spoke or self._calls is not None or self._held or not self._splitter.passes(body):
+            return body
+        more = translator.more(body)
+        if more is not None:
+            self._crossed.append(more)
+            return b""
+        start = 0
+        while (end := body.find(_BLANK, start) + len(_BLANK)) >= len(_BLANK):
+            more = translator.more(body[start:end]) if end - start < len(body) else None
+            if more is None:
+                break
+            self._crossed.append(more)
+            start = end
+        return body[start:]
 
     def _read(self, body: bytes, last: bool) -> Failure | None:
         try:
@@ -105,6 +134,12 @@ class Streamed:
         run = held.pop() if len(held) == 1 else b"".join(held)
         held.clear()
         return run
+
+    def _look(self, mend: Mend) -> None:
+        first = next((frame for frame in frames(self._held[0]) if frame.data), None)
+        if first is not None:
+            self._mend = None
+            self._translator = None if _NUMBER in first.data else mend()
 
     def _translate(self, translator: Translator) -> Failure | None:
         """Put what is held into the client's dialect. A Failure: it cannot be read, although it looked well."""
@@ -183,9 +218,10 @@ class Joined(Streamed):
     __slots__ = ("_joint", "_ready")
 
     def __init__(  # noqa: PLR0913, PLR0917 - a stream, what it is compared with, and how it was asked for
-        self, home: Dialect, wire: Wire, head: Head, told: Told, step: Step, translator: Translator | None = None
-    ) -> None:
-        super().__init__(wire, head, translator)
+        self, home: Dialect, wire: Wire, head: Head, told: Told, step: Step, translator: Translator | None,
+        mend: Mend | None,
+    ) -> None:  # fmt: skip
+        super().__init__(wire, head, translator, mend)
         if step.prefix:
             self._scanner.go_on()
         self._joint = Joint(home, told, step)
@@ -306,21 +342,27 @@ class Refused:
 
 
 Translate = Callable[[bytes], bytes]
+Mend = Callable[[], "Translator | None"]
 Reading = Streamed | Joined | Whole | Refused
 
 
 def begin(  # noqa: PLR0913, PLR0917 - what was asked, of whom, and how the answer begins
-    wire: Wire, head: Head, status: int, answer: Fields, date: float, crossing: Crossing | None = None
+    wire: Wire,
+    head: Head,
+    status: int,
+    answer: Fields,
+    date: float,
+    crossing: Crossing | None,
+    mend: Mend | None,
 ) -> Reading:
     """How to read a target's answer that begins with this status and these fields.
 
-    `wire`: the target's dialect; `crossing`: the way to the client's, if that is another; `date`: seconds of the epoch.
+    `wire`: the target's dialect; `crossing`: the way to the client's, if that is another; `mend`: what makes up for
+    what a stream lacks, where they are the same; `date`: seconds of the epoch.
     """
     if not 200 <= status < 300:
         return Refused(wire, status, fields.read_wait(status, answer, date))
     kind = field(answer, b"content-type")
     if head.stream and b"json" not in kind and b"html" not in kind:
-        return Streamed(wire, head, crossing.translator() if crossing is not None else None)
-    # A stream that is read and written anew in its own dialect has whole answers that need no such thing.
-    crosses = crossing is not None and crossing.home is not crossing.dialect
-    return Whole(wire, head, status, crossing.answer if crossing is not None and crosses else None)
+        return Streamed(wire, head, crossing.translator() if crossing is not None else None, mend)
+    return Whole(wire, head, status, crossing.answer if crossing is not None else None)

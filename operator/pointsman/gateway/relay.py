@@ -24,7 +24,7 @@ from pointsman.failover.choose import Passed
 from pointsman.failover.machine import Attempt
 from pointsman.failover.pace import LOAD_LONGEST
 from pointsman.failover.steps import ANSWERED, DUE, LEFT, REJOINED, SLOW, Broke, Stop
-from pointsman.gateway import account, answers, crossing, load, preflight, waking
+from pointsman.gateway import account, answers, crossing, fields, load, preflight, waking
 from pointsman.gateway.answers import Answer
 from pointsman.gateway.delivery import LINGER, Delivery
 from pointsman.gateway.hedge import Rival
@@ -102,6 +102,8 @@ class Exchange(Delivery, eq=False):
         self.line = None
         self.status, tally = status, self.tally
         self._type = field(head, b"content-type")
+        if tally.hosted:
+            self.vendor = fields.told(head)
         found = tally.wire.read_whole(status, body)
         if isinstance(found, Failure):
             self._break(found)
@@ -112,7 +114,8 @@ class Exchange(Delivery, eq=False):
     def answered(self, status: int, head: Fields) -> None:
         self.status = status
         self._note(head)
-        reading = begin(self.tally.wire, self.head, status, head, self.date, self.crossing(self.tally))
+        way, mend = self.crossing(self.tally), self.mending(self.tally)
+        reading = begin(self.tally.wire, self.head, status, head, self.date, way, mend)
         if self.resuming and self._told is not None and isinstance(reading, Streamed):
             reading = self._joined(self._told, self._steps[0])
         self._reading = reading
@@ -124,7 +127,8 @@ class Exchange(Delivery, eq=False):
         # A step that speaks chat for its flags is compared with what was told as it is.
         crosses = step.dialect is self.lane.dialect and self.crossing(self.tally)
         translator = crosses.translator() if crosses else None
-        return Joined(self.lane.home, dialects.ALL[step.spoken], self.head, told, step, translator)
+        mend = self.mending(self.tally) if step.spoken is self.lane.dialect else None
+        return Joined(self.lane.home, dialects.ALL[step.spoken], self.head, told, step, translator, mend)
 
     def received(self, body: bytes, last: bool) -> None:
         reading = self._reading

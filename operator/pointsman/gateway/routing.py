@@ -19,7 +19,7 @@ from pointsman.failover import choose
 from pointsman.failover.choose import Need
 from pointsman.failover.context import MEDIA
 from pointsman.gateway import decision, fields
-from pointsman.names import Dialect, Mode, Way
+from pointsman.names import Dialect, Location, Mode, Way
 from pointsman.table import Fence, Route, RoutingTable, TableError, Target
 
 if TYPE_CHECKING:
@@ -52,11 +52,13 @@ class Place:
         self.names = frozenset(name.lower().encode() for name in provider.headers)  # fields that it sets itself
         self.heads = _heads(provider, credential)
 
-    def request(self, dialect: Dialect | Service, path: str, body: bytes) -> bytes:
-        """A request of the gateway's own, to any path of the server."""
+    def request(
+        self, dialect: Dialect | Service, path: str, body: bytes, client: Mapping[bytes, bytes] | None = None
+    ) -> bytes:
+        """A request of the gateway's own, to any path of the server; `client`: the fields of whom it is asked for."""
         own = dialects.WIRES[dialect].PATH
         head = self.heads[dialect].replace(own.encode() + b" HTTP", path.encode() + b" HTTP", 1)
-        passed = fields.passed_on(dialect, {}, self.names, native=self.provider.native)
+        passed = fields.passed_on(dialect, client or {}, self.names, native=self.provider.native)
         return b"%b%bContent-Length: %d\r\n\r\n%b" % (head, passed, len(body), body)
 
 
@@ -65,14 +67,17 @@ class Tally:
 
     __slots__ = (
         "_openings", "_prices", "_taught", "_taught_at", "_timeouts", "candidate", "cost", "crosses", "dialect",
-        "duration", "first", "head", "input", "keeps", "limited", "line", "ok", "output", "place", "requests", "told",
-        "way", "wire",
+        "duration", "first", "head", "hosted", "input", "keeps", "limited", "line", "mends", "ok", "output", "place",
+        "requests", "told", "way", "wire",
     )  # fmt: skip
 
     def __init__(self, lane: Lane, candidate: Candidate, metrics: Metrics) -> None:
         provider, model = candidate.provider.name, candidate.model.id
         self.candidate = candidate
         self.limited = candidate.provider.limits is not None
+        self.hosted = (
+            candidate.provider.location == Location.EXTERNAL
+        )  # its vendor speaks of limits: the client is told
         self.keeps = bool(candidate.provider.keep_alive)  # its models stay in memory for as long as it is told
         self.way = _way(candidate.provider.type)
         self._taught, self._taught_at = 0, 0.0
@@ -85,7 +90,9 @@ class Tally:
         self.place = lane.routing.places[provider]
         self.dialect = candidate.dialect
         self.wire = dialects.WIRES[candidate.dialect]
-        self.crosses = candidate.translated or candidate.mended  # its answers are read and written anew
+        self.crosses = candidate.translated  # its answers are read and written anew
+        # Several servers leave out of their streams what clients rely on.
+        self.mends = candidate.dialect is lane.dialect is Dialect.RESPONSES and not candidate.provider.native
         self.head = self.place.heads[candidate.dialect]
         self._openings: dict[object, bytes] = {}
         self.requests = metrics.requests[lane.route.name, provider, model, lane.dialect, "200"]

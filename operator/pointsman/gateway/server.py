@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import uvloop
 
+from pointsman import address
 from pointsman.gateway.crowd import Crowd
 from pointsman.gateway.edge import Client
 from pointsman.gateway.reload import PERIOD, Reloader
@@ -36,6 +37,9 @@ _SLOW_SWEEP: Final = 1.0  # seconds between two looks at idle connections
 
 def main(options: Options) -> int:
     """Run until SIGTERM or SIGINT; the exit status."""
+    if options.store_bytes < 0 or options.store_seconds <= 0:
+        os.write(2, b"pointsman gateway: --store-bytes must be 0 or more, --store-seconds more than 0\n")
+        return 2
     if options.workers > 1 and options.store_bytes:
         text = "each process keeps responses of its own, and a client's next request may reach another"
         os.write(2, f"pointsman gateway: --store-bytes needs --workers 1: {text}\n".encode())
@@ -85,18 +89,21 @@ async def serve(
 
 
 def listen(options: Options) -> socket.socket:
-    """The listening socket. ValueError: not HOST:PORT."""
-    host, colon, port = options.listen.rpartition(":")
-    if not colon or not port.isdigit():
-        raise ValueError(f"--listen {options.listen!r}: not HOST:PORT")
-    host = host.strip("[]")
+    """The listening socket. ValueError: not HOST:PORT. OSError: it cannot be had."""
+    try:
+        host, port = address.parse(options.listen)
+    except ValueError as error:
+        raise ValueError(f"--listen {error}") from None
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with contextlib.ExitStack() as stack:
         listening = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if options.workers > 1:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        listening.bind((host, int(port)))
+        try:
+            listening.bind((host, port))
+        except OSError as error:
+            raise OSError(error.errno, f"cannot listen on {options.listen}: {error.strerror}") from None
         stack.pop_all()
         return listening
 

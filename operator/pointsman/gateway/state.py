@@ -82,6 +82,7 @@ class State:
     def tick(self) -> None:
         """Look at the clocks: `now` is monotonic and as coarse as the sweep, `date` is the HTTP field's value."""
         self.now = time.monotonic()
+        self.windows.age(self.now)
         date = formatdate(usegmt=True).encode()
         self.opening = (  # of a good answer in one piece, up to its length
             b"HTTP/1.1 200 OK\r\ndate: %b\r\ncontent-type: application/json\r\ncontent-length: " % date

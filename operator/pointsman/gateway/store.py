@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from pointsman.dialects import capture, responses, stored
-from pointsman.exchange import BadRequestError
+from pointsman.exchange import STATE, BadRequestError
 from pointsman.gateway.answers import Answer
 from pointsman.table import Fence
 
@@ -138,6 +138,8 @@ def join(store: Store, head: Head, fence: Fence | None, now: float) -> tuple[Hea
     if named and entry is None:
         raise UnknownResponseError(_unknown(store, named))
     fields, turn = stored.expand(head.fields, entry)
+    if stored.refers(turn):
+        head = msgspec.structs.replace(head, needs=head.needs | STATE)
     if entry is not None:
         size = head.size + sum(len(part.text) + 1 for part in turn.before)
         head, fence = msgspec.structs.replace(head, fields=fields, size=size), narrowed(fence, entry.fence)
@@ -149,7 +151,7 @@ def refusal(error: BadRequestError) -> Answer:
     if isinstance(error, UnknownResponseError):
         body = responses.write_error(400, NOT_FOUND, str(error), {"param": stored.PREVIOUS})
         return Answer(400, NOT_FOUND, body)
-    return Answer(400, "invalid_request", responses.write_error(400, "invalid_request", str(error)))
+    return _invalid(str(error))
 
 
 def narrowed(first: Fence | None, second: Fence | None) -> Fence | None:
@@ -174,6 +176,8 @@ def answer(store: Store, method: bytes, path: str, query: str, now: float) -> An
     if method == b"DELETE":
         store.drop(ident)
         return _json({"id": ident, "object": "response", "deleted": True})
+    if parse_qs(query).get("stream", ["false"])[-1].lower() not in {"false", "0"}:
+        return _invalid("stream=true: a kept response is not told as a stream; ask without it")
     return Answer(200, "", entry.response)
 
 
@@ -183,11 +187,16 @@ def _page(method: bytes, entry: Entry, query: str) -> Answer:
     if method == b"DELETE":
         return Answer(405, "method_not_allowed", responses.write_error(405, "method_not_allowed", "not here"), _ALLOW)
     if not limit.isdigit() or not 1 <= int(limit[:9]) <= _PAGE:
-        message = f"limit={limit[:20]!r}: a number from 1 to {_PAGE}"
-        return Answer(400, "invalid_request", responses.write_error(400, "invalid_request", message))
-    return Answer(
-        200, "", stored.page(entry, limit=int(limit), order=asked.get("order", ""), after=asked.get("after", ""))
-    )
+        return _invalid(f"limit={limit[:20]!r}: a number from 1 to {_PAGE}")
+    try:
+        body = stored.page(entry, limit=int(limit), order=asked.get("order", ""), after=asked.get("after", ""))
+    except BadRequestError as error:
+        return _invalid(str(error))
+    return Answer(200, "", body)
+
+
+def _invalid(message: str) -> Answer:
+    return Answer(400, "invalid_request", responses.write_error(400, "invalid_request", message))
 
 
 def _json(value: object) -> Answer:

@@ -10,7 +10,7 @@ import msgspec
 from pointsman.dialects.services import Service
 from pointsman.failover.pace import LOAD_LONGEST
 from pointsman.gateway.asking import Asking
-from pointsman.names import Dialect, Location
+from pointsman.names import Dialect
 
 if TYPE_CHECKING:
     from pointsman.failover.choose import Candidate
@@ -35,7 +35,7 @@ def wake(state: State, lane: Lane) -> None:
     now = state.now
     for candidate in lane.chain.cold:
         key = (candidate.provider.name, candidate.model.id)
-        if candidate.provider.location != Location.EXTERNAL and now >= state.woken.get(key, 0.0) + _AGAIN:
+        if not candidate.provider.external(candidate.model) and now >= state.woken.get(key, 0.0) + _AGAIN:
             state.woken[key] = now
             _ask(state, lane, candidate)
 

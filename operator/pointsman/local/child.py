@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _BACKOFF_MAX = 30.0
+_STARTING = 10.0  # seconds within which a gateway that cannot listen has ended
 _GRACE = 35.0  # a little more than the gateway takes for its streams
 
 
@@ -27,6 +28,10 @@ def _die_with_parent() -> None:
     """Between fork and exec: when we are killed without a chance to stop it, the gateway shall not stay behind."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class ChildError(Exception):
+    """The gateway cannot be run as it was called; what it printed says why."""
 
 
 class GatewayChild:
@@ -42,17 +47,24 @@ class GatewayChild:
         self._process: Process | None = None
 
     async def keep_running(self) -> None:
-        """Start the gateway again whenever it ends; a wrong call (exit status 2) ends us too."""
-        failures = 0
+        """Start the gateway again whenever it ends.
+
+        ChildError: a wrong call (exit status 2), or it failed as it first started, which it does when it cannot listen.
+        """
+        failures, first = 0, True
         while True:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command, start_new_session=True, preexec_fn=_die_with_parent
             )
             started = asyncio.get_running_loop().time()
             status = await self._process.wait()
+            lasted = asyncio.get_running_loop().time() - started
             if status == 2:
-                raise RuntimeError("the gateway refused its arguments; see above")
-            failures = 0 if asyncio.get_running_loop().time() - started > _BACKOFF_MAX else failures + 1
+                raise ChildError("the gateway refused its arguments; see above")
+            if first and status == 1 and lasted < _STARTING:
+                raise ChildError("the gateway could not be started; see above")
+            first = False
+            failures = 0 if lasted > _BACKOFF_MAX else failures + 1
             delay = min(0.2 * 2**failures, _BACKOFF_MAX)
             log.error("the gateway ended with status %s; starting it again in %.1f s", status, delay)
             await asyncio.sleep(delay)

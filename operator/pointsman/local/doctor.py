@@ -20,7 +20,7 @@ from pointsman.local import found, source
 from pointsman.local.examination import Case, Examination
 from pointsman.local.load import load
 from pointsman.local.search import search
-from pointsman.names import API_VERSION, LOCAL_LISTEN, USUAL_PORTS
+from pointsman.names import API_VERSION, LOCAL_LISTEN, PROXIES, USUAL_PORTS, Location
 from pointsman.prober.clients import Clients
 from pointsman.prober.request import target
 
@@ -106,13 +106,15 @@ async def _world(options: Options) -> World:
     if not there:
         ports = ", ".join(f"{name} {port}" for name, port in USUAL_PORTS.items())
         raise source.SourceError(f"no server answers on the usual ports of this machine ({ports}): give PATH or --url")
+    for warning in found.warnings(there):
+        sys.stderr.write(f"warning: {warning}\n")
     providers = [found.provider(kind) for kind in there]
     return objects.build_world(objects.read_bodies(providers, "servers found"))
 
 
 def _bodies(options: Options) -> list[Json]:
     """The provider at --url, and the Secret that holds its key."""
-    if problem := openclaw_hosts.host_problem(options.url):
+    if problem := openclaw_hosts.host_problem(options.url, "--key-env"):
         raise UsageError(f"--url {problem}")
     endpoint: Json = {"baseUrl": options.url}
     bodies: list[Json] = []
@@ -125,7 +127,8 @@ def _bodies(options: Options) -> list[Json]:
         )
     kind = options.type or openclaw_hosts.guessed_type("", options.url)
     spec: Json = {"type": str(kind), "endpoint": endpoint}
-    spec["dataPolicy"] = {"location": str(openclaw_hosts.location(options.url))}
+    where = Location.EXTERNAL if kind in PROXIES else openclaw_hosts.location(options.url)
+    spec["dataPolicy"] = {"location": str(where)}
     provider = {"apiVersion": API_VERSION, "kind": "ModelProvider", "metadata": {"name": _NAMED}, "spec": spec}
     return [*bodies, provider]
 
@@ -161,7 +164,8 @@ def _case(options: Options, world: World, provider: Provider, token: str) -> Cas
     wanted = (options.model,) if options.model else routed or known[:1]
     # Each question on a connection of its own: some servers close one after a stream without saying so.
     request = replace(probe.request, headers={**probe.request.headers, "connection": "close"})
-    return Case(ill, request, known, wanted, options.hosted or not ill.external, options.timeout)
+    tokens = options.hosted or not ill.external
+    return Case(ill, request, known, wanted, tokens, options.timeout, hosted=options.hosted)
 
 
 async def _examine(clients: Clients, case: Case, say: Callable[[str], object]) -> Report:

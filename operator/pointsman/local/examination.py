@@ -11,14 +11,14 @@ from pointsman.fleet import questions, remedies, remedies_answers, remedies_stre
 from pointsman.fleet.diagnosis import Asked, Check, Grade
 from pointsman.fleet.questions import Speech
 from pointsman.fleet.replies import stream, whole
-from pointsman.names import Dialect
+from pointsman.names import Dialect, handed_on
 from pointsman.prober import wire
 from pointsman.prober.ask import Mode, ProbeRequest, ask
 from pointsman.prober.completion import choose
 from pointsman.served import ServedModel
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Collection
 
     import httpx
 
@@ -41,6 +41,7 @@ class Case:
     wanted: tuple[str, ...] = ()
     tokens: bool = True
     timeout: float = 60.0
+    hosted: bool = False  # also models that a server near by hands on to a cloud
 
 
 @dataclass
@@ -66,8 +67,10 @@ class Examination:
         for model in (model for model in self.case.known if model not in wanted):
             yield remedies.window(patient, _served(found, model), model)
         if not wanted:
-            why = "there is no model to ask"
-            why = why if self.case.tokens else "no tokens are asked for: it is External, and they cost (--hosted asks)"
+            why = "no tokens are asked for: it is External, and they cost (--hosted asks)"
+            why = why if not self.case.tokens else "there is no model to ask"
+            if self.case.tokens and (remote := [each for each in self._asked_of(found) if self._remote(found, each)]):
+                why = f"no tokens are asked for: {remote[0]} is in Ollama's cloud, and they cost (--hosted asks)"
             yield Check("answers", Grade.NOTE, why)
         for model in wanted:
             async for check in self._model(model):
@@ -76,7 +79,16 @@ class Examination:
     def _wanted(self, found: Finding) -> list[str]:
         if not self.case.tokens:
             return []
-        return [model for model in self.case.wanted or self._any(found) if self._may_ask(found, model)]
+        asked = (model for model in self._asked_of(found) if self._may_ask(found, model))
+        return [model for model in asked if self.case.hosted or not self._remote(found, model)]
+
+    def _asked_of(self, found: Finding) -> tuple[str, ...]:
+        return self.case.wanted or self._any(found)
+
+    def _remote(self, found: Finding, model: str) -> bool:
+        """Whether the server hands the model's requests on to a cloud."""
+        served = _served(found, model)
+        return handed_on(self.case.patient.type, model) or (served is not None and served.remote)
 
     async def _list(self) -> Finding:
         self.found = await ask(self.client, replace(self.case.request, mode=Mode.MODELS))
@@ -84,7 +96,8 @@ class Examination:
 
     def _any(self, found: Finding) -> tuple[str, ...]:
         # A model that is loaded, else the first: a server without a list of ours is still to be tried.
-        first = choose(found.models, (), self.case.request.kind) or next((each.id for each in found.models), "")
+        near = [each for each in found.models if not each.remote]
+        first = choose(found.models, (), self.case.request.kind) or next((each.id for each in near or found.models), "")
         return (first,) if first else ()
 
     def _may_ask(self, found: Finding, model: str) -> bool:
@@ -106,18 +119,19 @@ class Examination:
         if reply and (other := remedies_answers.substituted(model, reply, others)):
             yield other
         yield remedies.key(patient, await self._post(home.dialect, questions.tiny(home), token=_WRONG))
-        async for check in self._depth(speeches):
+        spoken = frozenset(dialect for dialect, asked in answers.items() if whole(dialect, asked.answer))
+        async for check in self._depth(speeches, spoken):
             yield check
             if check.grade in {Grade.BROKEN, Grade.WARNING} and (died := await self._died(home, check)):
                 yield died
                 return
 
-    async def _depth(self, speeches: list[Speech]) -> AsyncIterator[Check]:
+    async def _depth(self, speeches: list[Speech], spoken: Collection[Dialect]) -> AsyncIterator[Check]:
         patient, home = self.case.patient, speeches[0]
         for speech in speeches:
             asked = await self._post(speech.dialect, questions.streamed(speech))
             came = stream(speech.dialect, asked.answer)
-            for check in remedies_streams.streaming(patient, speech.model, speech.dialect, asked, came):
+            for check in remedies_streams.streaming(patient, speech.model, speech.dialect, asked, came, spoken=spoken):
                 yield check
         # What compat says of content, roles and limits is said of chat.
         chat = next((speech for speech in speeches if speech.dialect is Dialect.CHAT), None)

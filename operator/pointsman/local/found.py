@@ -6,10 +6,10 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from pointsman.names import API_VERSION, USUAL_PORTS
+from pointsman.names import API_VERSION, PROXIES, USUAL_PORTS, Location
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pointsman.served import ServedModel
 
@@ -49,9 +49,24 @@ def provider(kind: str) -> Json:
         "spec": {
             "type": kind,
             "endpoint": {"baseUrl": f"http://127.0.0.1:{USUAL_PORTS[kind]}"},
-            "dataPolicy": {"location": "OnPremises"},
+            "dataPolicy": {"location": str(location(kind))},
         },
     }
+
+
+def location(kind: str) -> Location:
+    """Where the data of a server on this machine goes; of a proxy nobody knows until somebody says so."""
+    return Location.EXTERNAL if kind in PROXIES else Location.ON_PREMISES
+
+
+def warnings(found: Iterable[str]) -> tuple[str, ...]:
+    """What is to be said of the kinds of servers that were found."""
+    return tuple(
+        f"the {kind} on port {USUAL_PORTS[kind]} is taken to be External, as it hands requests on to others: if all "
+        "of them are on your own ground, give PATH with a ModelProvider whose spec.dataPolicy.location is OnPremises"
+        for kind in USUAL_PORTS
+        if kind in PROXIES and kind in found
+    )
 
 
 def route(name: str, model_name: str, chain: list[Json]) -> Json:

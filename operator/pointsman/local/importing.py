@@ -73,6 +73,8 @@ def run(options: Options) -> int:
         mend = "" if options.placeholders or "is not set" not in str(error) else "; or use --placeholders"
         sys.stderr.write(f"pointsman import: {error}{mend}\n")
         return 1
+    except BrokenPipeError:
+        raise  # nobody reads on: no fault
     except OSError as error:
         sys.stderr.write(f"pointsman import: {error.filename or options.output}: {error.strerror}\n")
         return 1

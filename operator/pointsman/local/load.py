@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pointsman.fleet import objects, openclaw
 from pointsman.fleet.world import World
+from pointsman.local.found import warnings
 from pointsman.local.source import SourceError, Texts
 from pointsman.names import Mode
 
@@ -42,7 +43,9 @@ def load(texts: Texts, env: Mapping[str, str], gateway_url: str) -> Loaded:
 
 def found(things: list[Json], gateway_url: str) -> Loaded:
     """The same for objects that were made for servers found running."""
-    return Loaded(objects.build_world(objects.read_bodies(things, "servers found"), gateway_url=gateway_url))
+    world = objects.build_world(objects.read_bodies(things, "servers found"), gateway_url=gateway_url)
+    kinds = [thing["spec"]["type"] for thing in things if thing["kind"] == "ModelProvider"]
+    return Loaded(world, warnings(kinds))
 
 
 def _joined(parts: list[objects.Objects]) -> objects.Objects:

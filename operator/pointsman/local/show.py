@@ -12,7 +12,7 @@ from pointsman.fleet import chain
 from pointsman.fleet.explain import explain as explained
 from pointsman.fleet.render import credentials
 from pointsman.fleet.render import render as rendered
-from pointsman.local import source
+from pointsman.local import lines, source
 from pointsman.local.load import load, with_probes
 from pointsman.names import LOCAL_LISTEN
 from pointsman.prober.request import target
@@ -28,12 +28,15 @@ _PATIENCE = 15.0  # seconds for all first probes together
 
 
 def render(paths: Sequence[str], *, probe: bool) -> int:
-    """Print the routing table."""
+    """Print the routing table, and to standard error what is refused; 1 when every provider there is."""
     world = _world(paths, probe=probe)
     if world is None:
         return 1
-    sys.stdout.write(table.dump(rendered(world)).decode())
-    return 0
+    _name_refused(world)
+    routing = rendered(world)
+    sys.stdout.write(table.dump(routing).decode())
+    left = bool(routing.providers) or not world.providers
+    return 0 if left else 1
 
 
 def explain(paths: Sequence[str], model: str, *, probe: bool) -> int:
@@ -41,9 +44,15 @@ def explain(paths: Sequence[str], model: str, *, probe: bool) -> int:
     world = _world(paths, probe=probe)
     if world is None:
         return 1
+    _name_refused(world)
     routing = rendered(world)
     sys.stdout.write(explained(world, routing, model).rstrip() + "\n")
     return 0
+
+
+def _name_refused(world: World) -> None:
+    for line in lines.refusals(world):
+        sys.stderr.write(f"warning: {line}\n")
 
 
 def _world(paths: Sequence[str], *, probe: bool) -> World | None:

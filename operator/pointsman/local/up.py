@@ -18,7 +18,7 @@ import httpx
 from pointsman.fleet import chain, openclaw
 from pointsman.fleet.render import credentials, render
 from pointsman.local import lines, source
-from pointsman.local.child import GatewayChild
+from pointsman.local.child import ChildError, GatewayChild
 from pointsman.local.found import objects
 from pointsman.local.load import Loaded, found, load, with_probes
 from pointsman.local.publish import Files
@@ -52,14 +52,14 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Serve until SIGINT or SIGTERM; 1 when the first reading of the files fails."""
+    """Serve until SIGINT or SIGTERM; 1 when the files cannot be read or the gateway not be started at first."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         with contextlib.ExitStack() as stack:
             folder = options.state or stack.enter_context(tempfile.TemporaryDirectory(prefix="pointsman-"))
             asyncio.run(Up(options, Path(folder)).serve())
-    except source.SourceError as error:
+    except (source.SourceError, ChildError) as error:
         say(f"pointsman up: {error}", to=sys.stderr)
         return 1
     return 0

@@ -8,13 +8,16 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from pointsman.names import Dialect
-from pointsman.prober import proof, wire
+from pointsman.prober import inquiry, proof, wire
+from pointsman.prober.inquiry import Known
 from pointsman.served import Finding, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import httpx
+
+    from pointsman.served import Answer
 
 
 class Mode(StrEnum):
@@ -56,31 +59,35 @@ class ProbeRequest:
     models: tuple[str, ...] = ()
 
 
-async def ask(client: httpx.AsyncClient, request: ProbeRequest) -> Finding:
+async def ask(client: httpx.AsyncClient, request: ProbeRequest, known: Known | None = None) -> Finding:
     """Ask all replicas at once: the first in order that serves counts, else the first in order.
 
-    Raises for nothing that a server does.
+    `known` is what earlier probes of the provider were told of its models, and learns. Raises for nothing that a
+    server does.
     """
     if not request.base_urls:
         return Finding(ok=False, reason="ConnectionRefused", message="there is no address to ask")
+    known = known or Known()
     if len(request.base_urls) == 1:
-        return await _ask_one(client, request, request.base_urls[0])
-    findings = await asyncio.gather(*(_ask_one(client, request, base_url) for base_url in request.base_urls))
+        return await _ask_one(client, request, request.base_urls[0], known)
+    findings = await asyncio.gather(*(_ask_one(client, request, base_url, known) for base_url in request.base_urls))
     return next((finding for finding in findings if finding.ok), findings[0])
 
 
-async def _ask_one(client: httpx.AsyncClient, request: ProbeRequest, base_url: str) -> Finding:
+async def _ask_one(client: httpx.AsyncClient, request: ProbeRequest, base_url: str, known: Known) -> Finding:
     deadline = asyncio.get_running_loop().time() + request.timeout
-    found = await _listed(client, request, base_url, deadline)
-    if not found.ok or request.mode is Mode.MODELS:
-        return found
-    return await proof.prove(client, request, base_url, found, deadline)
+    answers = await _lists(client, request, base_url, deadline)
+    found = request.kind.read(answers)
+    if found.ok and request.mode is not Mode.MODELS:
+        found = await proof.prove(client, request, base_url, found, deadline)
+    # Last, with the time that is left: the details of a model are worth less than whether the server is up.
+    return await inquiry.detailed(client, request, base_url, found, answers, known, deadline)
 
 
-async def _listed(client: httpx.AsyncClient, request: ProbeRequest, base_url: str, deadline: float) -> Finding:
+async def _lists(client: httpx.AsyncClient, request: ProbeRequest, base_url: str, deadline: float) -> dict[str, Answer]:
     decisive, *details = request.kind.paths
     answers = {decisive: await wire.get(client, request, base_url + (request.path or decisive), deadline)}
     if 200 <= answers[decisive].status < 300:
         for path in details:
             answers[path] = await wire.get(client, request, base_url + path, deadline)
-    return request.kind.read(answers)
+    return answers

@@ -42,8 +42,9 @@ def body(dialect: Dialect, model: str) -> bytes:
 def choose(served: Sequence[ServedModel], wanted: Sequence[str], kind: Kind) -> str:
     """The first wanted model that may be asked, else the first in the server's order; "": none may.
 
-    Never one that would have to be loaded for it, nor one that does not talk.
+    Never one that would have to be loaded for it, nor one that does not talk, nor one that is handed on to a cloud.
     """
-    ready = [model.id for model in served if (model.loaded if kind.on_demand else model.loaded is not False)]
+    writers = [model for model in served if not model.embeds and not model.remote]
+    ready = [model.id for model in writers if (model.loaded if kind.on_demand else model.loaded is not False)]
     talking = [each for each in ready if not _SILENT.search(each)]
     return next((each for each in wanted if each in talking), talking[0] if talking else "")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from pointsman.prober.ask import ask
 from pointsman.prober.clients import Clients
+from pointsman.prober.inquiry import Known
 from pointsman.prober.thresholds import fold, news, next_due
 from pointsman.served import Finding, Probed, State
 
@@ -39,6 +40,7 @@ class _Entry:
         self.task: asyncio.Task[None] | None = None
         self.again = False
         self.client: httpx.AsyncClient | None = None
+        self.known = Known()
 
 
 class Prober(Generic[Key]):
@@ -168,7 +170,7 @@ class Prober(Generic[Key]):
             except (ssl.SSLError, ValueError) as error:
                 message = f"spec.endpoint.tls.caBundle cannot be read: {error}; it must hold PEM certificates"
                 return Finding(ok=False, reason="TLSFailure", message=message)
-        return await ask(entry.client, request)
+        return await ask(entry.client, request, entry.known)
 
     def _plan(self, key: Key, entry: _Entry, delay: float) -> None:
         entry.ticket = next(self._tickets)
@@ -180,7 +182,7 @@ class Prober(Generic[Key]):
         if old is None and standing is not None:
             entry.probed = standing
         elif old and old.target.identity == target.identity:
-            entry.probed = old.probed
+            entry.probed, entry.known = old.probed, old.known
         self._plan(key, entry, 0.0)
 
     def _drop(self, key: Key, entry: _Entry) -> None:

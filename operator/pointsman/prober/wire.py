@@ -29,13 +29,28 @@ async def get(client: httpx.AsyncClient, request: ProbeRequest, url: str, deadli
     return await _send(client, request, url, deadline, None)
 
 
-async def post(client: httpx.AsyncClient, request: ProbeRequest, url: str, deadline: float, body: bytes) -> Answer:
-    """The same for a POST of JSON. A request that runs out of time is cancelled with its connection."""
-    return await _send(client, request, url, deadline, body)
+async def post(  # noqa: PLR0913, PLR0917 - a GET's arguments, and two more
+    client: httpx.AsyncClient,
+    request: ProbeRequest,
+    url: str,
+    deadline: float,
+    body: bytes,
+    limit: int = BODY_LIMIT,
+) -> Answer:
+    """The same for a POST of JSON, of whose answer `limit` bytes are kept.
+
+    A request that runs out of time is cancelled with its connection.
+    """
+    return await _send(client, request, url, deadline, body, limit)
 
 
-async def _send(
-    client: httpx.AsyncClient, request: ProbeRequest, url: str, deadline: float, body: bytes | None
+async def _send(  # noqa: PLR0913, PLR0917 - likewise
+    client: httpx.AsyncClient,
+    request: ProbeRequest,
+    url: str,
+    deadline: float,
+    body: bytes | None,
+    limit: int = BODY_LIMIT,
 ) -> Answer:
     extensions = {"sni_hostname": request.tls.server_name} if request.tls.server_name else {}
     # Half for TCP, half for TLS: cancelled from outside in a TLS handshake, httpcore would leave the socket open.
@@ -56,7 +71,7 @@ async def _send(
                 follow_redirects=False,
             ) as response,
         ):
-            return await _answer(response)
+            return await _answer(response, limit)
     # ValueError: what can be no header and no URL.
     except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
         reason, message = reason_of(error, url)
@@ -75,11 +90,11 @@ def _headers(request: ProbeRequest) -> dict[str, str]:
     return out | key
 
 
-async def _answer(response: httpx.Response) -> Answer:
+async def _answer(response: httpx.Response, limit: int) -> Answer:
     body = bytearray()
     async for chunk in response.aiter_raw():
-        body += chunk[: BODY_LIMIT - len(body)]
-        if len(body) >= BODY_LIMIT:
+        body += chunk[: limit - len(body)]
+        if len(body) >= limit:
             break
     return Answer(
         status=response.status_code,

@@ -36,7 +36,7 @@ FOREIGN: Final = REASONING | {
     "prediction", "safety_identifier", "moderation", "verbosity",
 }  # fmt: skip
 """What only the vendor itself understands, and others refuse or log: left out unless the target is that vendor."""
-_RULES: Final = bodies.Rules(FOREIGN, REASONING, compat_chat.shape, lasts=True)
+_RULES: Final = bodies.Rules(FOREIGN, REASONING, compat_chat.shape, lasts=True, hints=True)
 
 _OUTPUTS: Final = frozenset({
     "content", "reasoning_content", "reasoning", "reasoning_details", "refusal", "tool_calls", "function_call", "audio",

@@ -4,15 +4,18 @@ From another dialect: instructions and system turns at the head become one syste
 user one message, as many templates insist that roles alternate, and the assistant's too, its texts first and its calls
 after them; each result of a tool a message, before whatever else that turn says. Chat takes no pictures in such a
 message, so they follow in one of the user's, named by their call; and it cannot mark an error, so "Error: " stands
-before its text. What was thought in earlier turns is only written for models that want it back, or with a seal of
-chat's own.
+before its text. What was thought is written since the user's last question, as models that think
+between their calls go on from it; before that only for models that want it back, or with a seal of chat's own.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pointsman.dialects import customs
+from msgspec.structs import replace
+
+from pointsman.dialects import body as bodies
+from pointsman.dialects import customs, efforts, faults, openai, schemas
 from pointsman.dialects.chat.parts import (
     CUSTOM,
     PARAGRAPH,
@@ -26,6 +29,7 @@ from pointsman.dialects.chat.parts import (
     write_seal,
 )
 from pointsman.dialects.features import SHAPE
+from pointsman.dialects.openai import is_openai
 from pointsman.names import Dialect, ProviderType
 from pointsman.neutral import (
     Choice,
@@ -42,7 +46,7 @@ from pointsman.neutral import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from pointsman.dialects.chat.parts import Object
     from pointsman.neutral import Form, Json, Part, Request, Tool, Turn
@@ -53,11 +57,10 @@ VENDOR_ONLY: Final = frozenset({"top_k", "min_p", "repetition_penalty"})
 _NUMBERS: Final = (
     "temperature", "top_p", "top_k", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty", "seed",
 )  # fmt: skip
-_BUDGETS: Final = ((2048, "low"), (8192, "medium"))
 _WANTED: Final = ("requiresReasoningContentOnAssistantMessages", "requiresThinkingAsText")
+_THOUGHTS: Final = "reasoning_content"
 _PAUSE: Final = Reasoning()
 """Between two turns that become one message: their texts are paragraphs of their own."""
-_ERROR: Final = "Error: "
 _PICTURED: Final = "The result is shown in the next message."
 
 
@@ -68,14 +71,9 @@ def write_request(request: Request, model: Model, provider: Provider) -> dict[st
         fields["messages"] = [_write_turn(turn) for turn in request.turns]
         fields.update(_home_fields(request))
         return fields
-    fields["messages"] = _Talk(model, vendor=is_openai(provider)).write(request)
+    fields["messages"] = _Talk(model, provider).write(request)
     fields.update(_foreign_fields(request, model, provider))
     return fields
-
-
-def is_openai(provider: Provider) -> bool:
-    """Whether it is OpenAI itself, and no other server that speaks as it does."""
-    return provider.native and provider.type == ProviderType.OPENAI
 
 
 def prefills(request: Request) -> bool:
@@ -142,9 +140,10 @@ def _home_content(parts: Iterable[Part], spelt: Json) -> Object:
 class _Talk:
     """The messages of a conversation in the making. State: what waits to be put into one message with what follows."""
 
-    def __init__(self, model: Model, *, vendor: bool) -> None:
-        self._vendor = vendor
-        self._developer = vendor or model.compat.get("supportsDeveloperRole") is True
+    def __init__(self, model: Model, provider: Provider) -> None:
+        self._vendor = is_openai(provider)
+        self._goes_on = not provider.native and bodies.reasons(model)  # from what was thought between its calls
+        self._developer = self._vendor or model.compat.get("supportsDeveloperRole") is True
         self._wanted = any(model.compat.get(key) is True for key in _WANTED)
         self._messages: list[Object] = []
         self._said: list[Part] = []  # by the assistant
@@ -154,8 +153,9 @@ class _Talk:
         """All messages."""
         if request.system:
             self._add_system("system", request.system)
-        for turn in request.turns:
-            self._add(turn)
+        asked = _last_question(request.turns)
+        for i, turn in enumerate(request.turns):
+            self._add(turn if self._wanted or (self._goes_on and i > asked) else _unthought(turn))
         self._end_turn()
         self._show([])
         return self._messages
@@ -190,14 +190,13 @@ class _Talk:
             self._messages.append({"role": role, "content": text})
 
     def _add_result(self, result: ToolResult) -> None:
-        text = "\n".join(part.text for part in result.parts if isinstance(part, Text))
+        text = "\n".join(part.text for part in faults.told(result) if isinstance(part, Text))
         pictures = [part for part in result.parts if isinstance(part, Image)]
         if pictures:
             self._shown.append({"type": "text", "text": f"The result of the call {result.call_id}:"})
             self._shown += [_write_plain(part) for part in pictures]
-            text = text or _PICTURED
-        content = _ERROR + text if result.error else text
-        self._messages.append({"role": "tool", "tool_call_id": result.call_id, "content": content})
+            text += _PICTURED if text in {"", faults.WORD} else ""
+        self._messages.append({"role": "tool", "tool_call_id": result.call_id, "content": text})
 
     def _show(self, parts: list[Text | Image]) -> None:
         """The user's message: pictures out of results first. One text alone is written as a string."""
@@ -222,7 +221,7 @@ class _Talk:
         fields = self._thoughts([part for part in said if isinstance(part, Reasoning)])
         fields.update({"tool_calls": calls} if calls else {})
         fields.update({"refusal": refused} if refused else {})
-        if text or fields:
+        if text or (fields and (self._wanted or fields.keys() != {_THOUGHTS})):
             self._messages.append({"role": "assistant", "content": text or None, **fields})
 
     def _thoughts(self, parts: list[Reasoning]) -> Object:
@@ -233,10 +232,29 @@ class _Talk:
                 details += write_seal(part, part.seal, i)
         if details:
             fields["reasoning_details"] = details
-        text = PARAGRAPH.join(part.text for part in parts if part.text)
-        if self._wanted and text:
-            fields["reasoning_content"] = text
+        told = [part.text for part in parts if part.text and (self._wanted or part.seal is None)]
+        text = PARAGRAPH.join(told)
+        if text:
+            fields[_THOUGHTS] = text
         return fields
+
+
+def _last_question(turns: Sequence[Turn]) -> int:
+    """The number of the last turn in which the user says something beside results; -1: there is none."""
+    asked = [i for i, turn in enumerate(turns) if turn.role is Role.USER and not _answers(turn)]
+    return asked[-1] if asked else -1
+
+
+def _answers(turn: Turn) -> bool:
+    return any(isinstance(part, ToolResult) for part in turn.parts)
+
+
+def _unthought(turn: Turn) -> Turn:
+    """The turn without the words of reasoning that nobody has sealed."""
+    if not any(isinstance(part, Reasoning) and part.seal is None for part in turn.parts):
+        return turn
+    parts = [_PAUSE if isinstance(part, Reasoning) and part.seal is None else part for part in turn.parts]
+    return replace(turn, parts=tuple(parts))
 
 
 def _together(first: Json, later: Json) -> Json:
@@ -261,6 +279,7 @@ def _write_plain(part: Text | Image) -> Json:
 def _foreign_fields(request: Request, model: Model, provider: Provider) -> dict[str, Json]:
     vendor = is_openai(provider)
     fields = _numbers(request, VENDOR_ONLY if vendor else frozenset())
+    fields.update(openai.fields(request, Dialect.CHAT, provider))
     if request.stream:
         fields.update({"stream": True, "stream_options": {"include_usage": True}})
     if request.max_tokens is not None:
@@ -281,7 +300,7 @@ def _foreign_fields(request: Request, model: Model, provider: Provider) -> dict[
 
 
 def effort_of(thinking: Thinking | None, model: Model) -> str:
-    """`reasoning_effort`; "": none is written. A budget is low below 2048 tokens, medium below 8192, else high.
+    """`reasoning_effort`; "": none is written.
 
     That it shall not reason is only written for models of which it is stated how they are told.
     """
@@ -289,10 +308,7 @@ def effort_of(thinking: Thinking | None, model: Model) -> str:
         return ""
     if thinking.enabled is False or thinking.effort == "none":
         return "none" if _can_be_told_not_to(model) else ""
-    if thinking.effort or thinking.budget is None:
-        return thinking.effort
-    budget = thinking.budget
-    return next((effort for limit, effort in _BUDGETS if budget < limit), "high")
+    return thinking.effort or efforts.effort(thinking.budget)
 
 
 def _can_be_told_not_to(model: Model) -> bool:
@@ -337,8 +353,9 @@ def _write_tool(tool: Tool, *, home: bool) -> Json:
     left = own(tool.rest) if home else {}
     if home and (tool.foreign is not None or CUSTOM in left):
         return tool.foreign or left[CUSTOM]
-    schema = tool.schema if home or tool.schema is not None else {"type": "object", "properties": {}}
-    stated = {"description": tool.description or None, "parameters": schema, "strict": tool.strict}
+    schema = tool.schema if home else schemas.arguments(tool.schema, closed=tool.strict)
+    strict = tool.strict if home or not tool.strict or schemas.strict(schema) else None
+    stated = {"description": tool.description or None, "parameters": schema, "strict": strict}
     function = {name: value for name, value in stated.items() if value is not None}
     more = left.pop("function", None) or {}
     return {"type": "function", "function": {"name": tool.name, **function, **more}, **left}

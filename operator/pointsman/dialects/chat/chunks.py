@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from pointsman.dialects import customs, errors
+from pointsman.dialects import citations, customs, errors
 from pointsman.dialects.chat import usage as chat_usage
-from pointsman.dialects.chat.parts import PARAGRAPH, THOUGHT, write_seal
+from pointsman.dialects.chat.parts import PARAGRAPH, THOUGHT, packed, write_seal, write_unsealed
 from pointsman.dialects.chat.reply import FINISHES, answer_id, call_ident, custom_tools
 from pointsman.names import Dialect
 from pointsman.neutral import Begun, Broken, Closed, Ended, Foreign, Grew, Opened, Reasoning, Refusal, Text, ToolCall
 
 if TYPE_CHECKING:
-    from pointsman.exchange import Failure, Usage
-    from pointsman.neutral import Event, Part, Request
+    from pointsman.exchange import Failure
+    from pointsman.neutral import Event, Json, Part, Request, Rest
 
 _ENCODE: Final = msgspec.json.Encoder().encode
 _DONE: Final = b"data: [DONE]\n\n"
@@ -31,7 +31,7 @@ _NONE: Final = -1
 class _Part:
     """A part that is open. `number`: of a call, or of reasoning, among its kind; `head`: of a chunk that grows it."""
 
-    __slots__ = ("custom", "grown", "head", "number", "part", "tail", "words")
+    __slots__ = ("begins", "custom", "grown", "head", "number", "part", "start", "tail", "words")
 
     def __init__(self, part: Part, number: int) -> None:
         self.part = part
@@ -39,6 +39,8 @@ class _Part:
         self.head = self.tail = b""
         self.custom = False  # its arguments are kept until they are whole
         self.grown = False
+        self.start = 0  # of a text, in all of the content
+        self.begins = isinstance(part, Text) and citations.begins_message(part)
         self.words: list[str] = []  # of what is told once more at its end
 
 
@@ -46,16 +48,18 @@ class StreamWriter:
     """See `codecs.StreamWriter`. State: the parts that are open, how many calls there are, which text was last."""
 
     __slots__ = ("_begun", "_beside", "_calls", "_chunk", "_custom", "_ident", "_now", "_parts", "_request", "_said",
-                 "_text", "_thought", "_thoughts", "_usage")  # fmt: skip
+                 "_seals", "_size", "_text", "_thought", "_thoughts", "_unsealed")  # fmt: skip
 
     def __init__(self, request: Request, now: int) -> None:
         self._request, self._now = request, now
         self._custom = custom_tools(request)
         self._begun: Begun | None = None
-        self._usage: Usage | None = None
         self._chunk = self._ident = b""
         self._parts: dict[int, _Part] = {}
         self._calls = self._thoughts = 0
+        self._size = 0  # characters of the content
+        self._seals = False  # there are thoughts that this gateway has sealed
+        self._unsealed: list[Json] = []  # thoughts without, which may be told again
         self._text = self._thought = _NONE  # the part whose words came last
         self._beside = True  # nothing but text has begun since
 
@@ -77,7 +81,7 @@ class StreamWriter:
         return start
 
     def _begin(self, event: Begun) -> bytes:
-        self._begun, self._usage = event, event.usage
+        self._begun = event
         self._ident = call_ident(event.id).encode()
         head = {
             "id": answer_id(event.id, self._now), "object": "chat.completion.chunk",
@@ -132,7 +136,8 @@ class StreamWriter:
         kind = type(part.part)
         if kind is Text:
             if event.index != self._text:
-                words = self._paragraph(event)
+                words = self._paragraph(part, event)
+            self._size += len(event.text)
         elif kind is Reasoning:
             part.words.append(words)
             if event.index != self._thought:
@@ -144,8 +149,10 @@ class StreamWriter:
         part.grown = True
         return part.head + _ENCODE(words) + part.tail
 
-    def _paragraph(self, event: Grew) -> str:
-        pause = self._text != _NONE and not self._beside
+    def _paragraph(self, part: _Part, event: Grew) -> str:
+        pause = self._text != _NONE and (not self._beside or part.begins)
+        self._size += len(PARAGRAPH) if pause else 0
+        part.start = self._size
         self._text, self._beside = event.index, True
         return PARAGRAPH + event.text if pause else event.text
 
@@ -153,11 +160,10 @@ class StreamWriter:
         closed = self._parts.pop(event.index)
         part = closed.part
         if isinstance(part, Reasoning):
-            seal = event.seal or part.seal
-            if seal is None:
-                return b""
-            whole = Reasoning("".join(closed.words), part.summary)
-            return self._delta(b'"reasoning_details":' + _ENCODE(write_seal(whole, seal, closed.number)))
+            whole = Reasoning("".join(closed.words), part.summary, event.seal or part.seal)
+            return self._close_thought(whole, closed.number)
+        if isinstance(part, Text):
+            return self._cite(closed, event.rest or part.rest)
         if not isinstance(part, ToolCall) or closed.grown:
             return b""
         if closed.custom:
@@ -165,12 +171,28 @@ class StreamWriter:
         # Clients parse what they have been given of the arguments: nothing at all is no JSON.
         return b"" if part.free else closed.head + b'"{}"' + closed.tail
 
+    def _cite(self, closed: _Part, rest: Rest) -> bytes:
+        cited = citations.of(Text("", rest), self._size - closed.start) if rest else []
+        moved = [each.moved(closed.start) for each in cited]
+        return self._delta(b'"annotations":' + _ENCODE(citations.for_chat(moved))) if moved else b""
+
+    def _close_thought(self, part: Reasoning, number: int) -> bytes:
+        """What its maker wants back; with the first that this gateway seals, what was thought without a seal before."""
+        if part.seal is None:
+            self._unsealed += write_unsealed(part, number)
+            entries = []
+        else:
+            entries = write_seal(part, part.seal, number)
+            self._seals = self._seals or any(map(packed, entries))
+        if self._seals:
+            entries, self._unsealed = [*self._unsealed, *entries], []
+        return self._delta(b'"reasoning_details":' + _ENCODE(entries)) if entries else b""
+
     # The end
 
     def _end(self, event: Ended) -> bytes:
         finish = b'{"index":0,"delta":{},"finish_reason":"%b"}]}\n\n' % FINISHES[event.finish].encode()
-        usage = event.usage or self._usage
-        told = b""
+        usage, told = event.usage, b""
         if usage is not None and self._request.usage:
             told = self._chunk + b'],"usage":' + _ENCODE(chat_usage.write(usage)) + b"}\n\n"
         return self._chunk + finish + told + _DONE

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 _NOTHING: Final = (None, Raw(b"null"))
 _KEYS: Final = frozenset({"role", "content", "tool_calls", "tool_call_id", "name"})
 _THOUGHTS: Final = ("reasoning_content", "reasoning")
+_DETAILS: Final = "reasoning_details"
+_WORDS: Final = ("text", "summary")
+_SAID: Final = ("text", "refusal")
 _READ: Final = "The results of the tools have been read."
+_VERCEL: Final = ("only", "order", "models")  # by which a client could bring in others than those pinned
 _LIMITS: Final = ("max_tokens", "max_completion_tokens")
 _EFFORTS: Final = ("thinkingFormat", "supportedReasoningEfforts", "reasoningEffortMap", "supportsReasoningEffort")
 
@@ -44,9 +48,17 @@ def _thoughts_as_text(draft: Draft, stated: Any) -> None:
         if content is None and message.get("content") not in _NOTHING:
             continue  # it cannot be read: the target will say what is wrong with it
         thoughts = [value(message.pop(name, None)) for name in _THOUGHTS]
+        thoughts.append(_detailed(value(message.pop(_DETAILS, None))))
         thought = next((each for each in thoughts if isinstance(each, str) and each.strip()), "")
         if thought:
             message["content"] = _after(f"<thinking>\n{thought}\n</thinking>", content)
+
+
+def _detailed(details: Any) -> str:
+    """The words in OpenRouter's way to write thoughts; of what is encrypted there are none."""
+    entries = [entry for entry in details if isinstance(entry, dict)] if isinstance(details, list) else []
+    said = (entry.get(name) for entry in entries for name in _WORDS)
+    return "\n\n".join(words for words in said if isinstance(words, str) and words)
 
 
 def _after(text: str, content: Any) -> Any:
@@ -104,7 +116,7 @@ def _answered_results(draft: Draft, stated: Any) -> None:
 
 
 def _string_content(draft: Draft, stated: Any) -> None:
-    """`requiresStringContent: true`: a list of text parts becomes one text, joined by LF; others stay as they are."""
+    """`requiresStringContent: true`: a list of texts and refusals becomes one text, joined by LF; others stay."""
     if stated is not True:
         return
     for message in draft.records("messages"):
@@ -112,8 +124,14 @@ def _string_content(draft: Draft, stated: Any) -> None:
         if isinstance(content, Raw) and not bytes(content).startswith(b"["):
             continue  # text, as almost always: a long one takes time to read
         parts = value(content)
-        if isinstance(parts, list) and all(isinstance(part, dict) and "text" in part for part in parts):
-            message["content"] = "\n".join(str(part["text"]) for part in parts)
+        texts = [_said(part) for part in parts] if isinstance(parts, list) else [None]
+        if None not in texts:
+            message["content"] = "\n".join(str(text) for text in texts)
+
+
+def _said(part: Any) -> Any:
+    """The words of a part; None: it has none."""
+    return next((part[name] for name in _SAID if name in part), None) if isinstance(part, dict) else None
 
 
 def _strict_keys(draft: Draft, stated: Any) -> None:
@@ -155,9 +173,11 @@ def _vercel(draft: Draft, stated: Any) -> None:
     pinned = {key: stated[key] for key in ("only", "order") if stated.get(key)} if isinstance(stated, dict) else {}
     if not pinned:
         return
-    if asked is not None and any(value(asked[key]) != pinned.get(key) for key in ("only", "order") if key in asked):
+    draft.drop("models")  # other models than the one that is pinned, as among the options
+    given = {key: value(asked[key]) for key in _VERCEL if key in asked} if asked is not None else {}
+    if any(each != pinned.get(key) for key, each in given.items()):
         draft.lose("providerOptions.gateway")
-    others = {key: each for key, each in (asked or {}).items() if key not in {"only", "order"}}
+    others = {key: each for key, each in (asked or {}).items() if key not in _VERCEL}
     draft.fields["providerOptions"] = {**options, "gateway": {**others, **pinned}}
 
 

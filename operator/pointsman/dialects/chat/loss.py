@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pointsman.dialects import features
-from pointsman.dialects.chat.body import VENDOR_ONLY, continues, effort_of, is_openai, prefills
+from pointsman.dialects import features, notes, openai, schemas
+from pointsman.dialects.chat.body import VENDOR_ONLY, continues, effort_of, prefills
 from pointsman.names import Dialect
 from pointsman.neutral import Image, Loss, Refused, Role
 
@@ -16,41 +16,34 @@ if TYPE_CHECKING:
     from pointsman.table import Model, Provider
 
 _STOPS: Final = 4  # at OpenAI
-_CACHE: Final = "cache_control"
 
 
 def loss(request: Request, model: Model, provider: Provider) -> Loss:
     """What `chat_body.write_request` cannot say of a request. Nothing of one that is chat's own."""
     if request.home is Dialect.CHAT:
         return Loss()
-    fields = features.of(request)
-    dropped = [*fields.dropped, *_knobs(request, model, provider)]
+    fields = features.of(request, openai.carried(request, Dialect.CHAT, provider))
+    dropped = [*fields.dropped, *notes.unsaid(request, Dialect.CHAT), *_knobs(request, model, provider)]
     refused = [*fields.refused, *features.content(request, Dialect.CHAT), *_content(request, provider)]
     return Loss(tuple(dict.fromkeys(dropped)), tuple(refused))
 
 
 def _knobs(request: Request, model: Model, provider: Provider) -> Iterator[str]:
-    if is_openai(provider):
+    if openai.is_openai(provider):
         yield from (
             features.name(request.home, knob) for knob in sorted(VENDOR_ONLY) if getattr(request, knob) is not None
         )
     thinking = request.thinking
-    if thinking is not None and model.reasoning and not effort_of(thinking, model):
+    if thinking is not None and not effort_of(thinking, model):
         off = thinking.enabled is False or thinking.effort == "none"
-        if off:
+        if model.reasoning if off else thinking.adaptive or thinking.enabled:
             yield features.name(request.home, "thinking")
-    if _caches(request):
-        yield _CACHE
-
-
-def _caches(request: Request) -> bool:
-    """Whether anything is marked for the vendor's cache."""
-    nodes = (*request.system, *request.tools, *(part for turn in request.turns for part in turn.parts))
-    return any(getattr(node, "rest", {}).get(_CACHE) for node in nodes)
+    if schemas.loosened(request.tools):
+        yield "tools.strict"
 
 
 def _content(request: Request, provider: Provider) -> Iterator[Refused]:
-    if len(request.stop) > _STOPS and is_openai(provider):
+    if len(request.stop) > _STOPS and openai.is_openai(provider):
         where = features.name(request.home, "stop")
         yield Refused("stop-sequences", f"{where}: {len(request.stop)}, and the target takes {_STOPS} at most")
     if request.choices != 1:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from pointsman.dialects import seals, values
 from pointsman.dialects.calls import as_text
+from pointsman.dialects.citations import begins_message
 from pointsman.dialects.features import SHAPE
 from pointsman.exchange import BadRequestError
 from pointsman.names import Dialect
@@ -140,11 +141,6 @@ def write_call(call: ToolCall) -> Object:
     return {"id": call.id, "type": "function", "function": function, **left}
 
 
-def letters(ident: str) -> str:
-    """The letters and digits of an identifier."""
-    return "".join(filter(str.isalnum, ident.encode("ascii", "ignore").decode()))
-
-
 # Reasoning
 
 
@@ -182,12 +178,19 @@ def write_reasoning(parts: Sequence[Reasoning]) -> Object:
             fields[str(name)] = text
     for part in parts:
         fields.update(own(part.rest))
-    details = [
-        entry for i, part in enumerate(parts) if part.seal is not None for entry in write_seal(part, part.seal, i)
-    ]
+    sealed = [(part, [] if part.seal is None else write_seal(part, part.seal, i)) for i, part in enumerate(parts)]
+    if any(packed(entry) for _, entries in sealed for entry in entries):
+        # They are read back part by part: those without a seal stand among them.
+        sealed = [(part, entries or write_unsealed(part, i)) for i, (part, entries) in enumerate(sealed)]
+    details = [entry for _, entries in sealed for entry in entries]
     if details:
         fields[_DETAILS] = details
     return fields
+
+
+def write_unsealed(part: Reasoning, index: int) -> list[Json]:
+    """The `reasoning_details` for reasoning among such as is sealed."""
+    return [{"type": "reasoning.text", "text": part.text, "index": index}] if part.text else []
 
 
 def write_seal(part: Reasoning, seal: Seal, index: int) -> list[Json]:
@@ -234,7 +237,7 @@ def detail_words(entry: Json) -> str:
 
 def _unsealed(entries: list[Json]) -> list[Part]:
     """The parts that `write_seal` wrote; none: these details are somebody else's."""
-    marks = [_packed(entry) for entry in entries]
+    marks = [packed(entry) for entry in entries]
     if not any(marks):
         return []
     return [
@@ -244,7 +247,8 @@ def _unsealed(entries: list[Json]) -> list[Part]:
     ]
 
 
-def _packed(entry: Json) -> str:
+def packed(entry: Json) -> str:
+    """The seal in an entry of `reasoning_details` that this gateway wrote; "": somebody else did."""
     for name in ("signature", "data"):
         value = entry.get(name) if isinstance(entry, dict) else None
         if isinstance(value, str) and value.startswith(seals.PREFIX):
@@ -301,6 +305,7 @@ def joined(parts: Iterable[Part]) -> str:
     for part in parts:
         if isinstance(part, Text):
             if part.text:
+                beside = beside and not begins_message(part)
                 text += part.text if beside or not text else PARAGRAPH + part.text
                 beside = True
         elif not isinstance(part, Foreign):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from pointsman.dialects import customs, skim
+from pointsman.dialects import citations, customs, idents, skim
 from pointsman.dialects.chat import think as chat_think
 from pointsman.dialects.chat import usage as chat_usage
 from pointsman.dialects.chat.parts import (
@@ -15,7 +15,6 @@ from pointsman.dialects.chat.parts import (
     is_content,
     joined,
     kept,
-    letters,
     own,
     take_answer,
     without_shape,
@@ -76,14 +75,22 @@ def _take_parts(said: Object, ident: str) -> tuple[Part, ...]:
         said["tool_calls"] = [{"function": said.pop("function_call")}]
     parts = [part for part in take_answer(said, "choices[0].message", ident) if part != Text("")]
     first = next((i for i, part in enumerate(parts) if isinstance(part, Text)), None)
-    if first is None or any(isinstance(part, Reasoning) for part in parts):
+    if first is None:
         return tuple(parts)
+    parts[first] = _with_sources(parts[first], said)
     whole = parts[first]
-    thought, words = chat_think.split(whole.text) if isinstance(whole, Text) else ("", "")
+    if any(isinstance(part, Reasoning) for part in parts):
+        return tuple(parts)
+    thought, words = chat_think.split_whole(whole.text) if isinstance(whole, Text) else ("", "")
     if isinstance(whole, Text) and words != whole.text:
         parts[first : first + 1] = [Text(words, whole.rest)] if words else []
         parts[:0] = [Reasoning(thought)] if thought else []
     return tuple(parts)
+
+
+def _with_sources(part: Part, said: Object) -> Part:
+    rest = citations.from_chat(said.get("annotations"))
+    return Text(part.text, {**part.rest, **rest}) if isinstance(part, Text) and rest else part
 
 
 def _left(top: Object, choice: Object, message: Object, others: Sequence[Json]) -> Object:
@@ -110,6 +117,7 @@ def write_reply(reply: Reply, request: Request, now: int) -> bytes:
         "role": "assistant",
         "content": _content(parts),
         "refusal": None,
+        **_cited(parts),
         **beside_content(parts),
         **(message or {}),
     }
@@ -130,6 +138,16 @@ def _content(parts: Sequence[Part]) -> Json:
     if any(not isinstance(part, Text) for part in said):
         return [write_part(part) for part in said if is_content(part)]
     return joined(parts) or None
+
+
+def _cited(parts: Sequence[Part]) -> Object:
+    """The sources of the content, each at its place in all of it."""
+    found: list[citations.Citation] = []
+    for i, part in enumerate(parts):
+        if isinstance(part, Text) and (cited := citations.of(part, len(part.text))):
+            before = len(joined(parts[: i + 1])) - len(part.text)
+            found += [each.moved(before) for each in cited]
+    return {"annotations": citations.for_chat(found)} if found else {}
 
 
 def _for_client(reply: Reply, custom: frozenset[str]) -> list[Part]:
@@ -167,12 +185,12 @@ def answer_id(ident: str, now: int) -> str:
     """The answer's identifier as chat's clients know it."""
     if ident.startswith(_PREFIX):
         return ident
-    return f"{_PREFIX}{letters(ident) or now}"
+    return f"{_PREFIX}{idents.letters(ident) or now}"
 
 
 def call_ident(ident: str) -> str:
     """What the calls of an answer are called that have no identifier of their own, but for their number."""
-    return f"call_{letters(ident.removeprefix(_PREFIX))[-24:]}_"
+    return idents.base(ident)
 
 
 def custom_tools(request: Request) -> frozenset[str]:

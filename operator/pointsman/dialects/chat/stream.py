@@ -7,14 +7,14 @@ chunk, so the answer is whole at `[DONE]` and not before.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
 
-from pointsman.dialects import errors, seals, skim
+from pointsman.dialects import citations, errors, seals, skim
 from pointsman.dialects.calls import as_text
 from pointsman.dialects.chat import usage as chat_usage
-from pointsman.dialects.chat.parts import THOUGHT, detail_words, kept, merged, opaque
+from pointsman.dialects.chat.parts import PARAGRAPH, THOUGHT, detail_words, kept, merged, opaque, packed
 from pointsman.dialects.chat.reply import call_ident, epoch, finish_of, text
 from pointsman.dialects.chat.think import Thoughts
 from pointsman.names import Dialect
@@ -52,6 +52,8 @@ class _Delta(msgspec.Struct, gc=False):
     tool_calls: Any = None
     function_call: Any = None
     images: Any = None
+    audio: Any = None
+    annotations: Any = None
 
 
 class _Choice(msgspec.Struct, gc=False):
@@ -84,17 +86,52 @@ class _Call:
 _CHUNK: Final = msgspec.json.Decoder(_Chunk)
 
 
+class _MoreDelta(msgspec.Struct, gc=False):
+    content: skim.Filled
+    reasoning_content: skim.Blank = None
+    reasoning: skim.Blank = None
+    reasoning_details: skim.Empty = None
+    refusal: skim.Blank = None
+    tool_calls: skim.Empty = None
+    function_call: None = None
+    images: skim.Empty = None
+    audio: None = None
+    annotations: skim.Empty = None
+
+
+class _MoreChoice(msgspec.Struct, gc=False):
+    delta: _MoreDelta
+    index: Literal[0] | None = 0
+    finish_reason: skim.Blank = None
+    error: None = None
+
+
+class _More(msgspec.Struct, gc=False):
+    """A chunk with more of a text and nothing else."""
+
+    choices: Annotated[list[_MoreChoice], msgspec.Meta(min_length=1, max_length=1)]
+    usage: None = None
+    error: None = None
+
+
+_MORE: Final = msgspec.json.Decoder(_More)
+
+
 class StreamReader:
     """See `codecs.StreamReader`. State: the parts that are open, by kind; calls by their index; what was said last."""
 
     __slots__ = (
-        "_begun", "_call_ident", "_calls", "_details", "_events", "_finish", "_last", "_next", "_open", "_over",
-        "_refusal", "_stop", "_text", "_thought", "_thoughts", "_usage",
+        "_begun", "_call_ident", "_calls", "_cited", "_details", "_events", "_finish", "_halves", "_last", "_next",
+        "_open", "_over", "_refusal", "_sound", "_stop", "_text", "_thought", "_thoughts", "_unsealed", "_usage",
+        "_worded",
     )  # fmt: skip
 
     def __init__(self) -> None:
+        self._halves = skim.Halves()
         self._events: list[Event] = []
         self._begun = self._over = False
+        self._worded = False  # thoughts are told beside `reasoning_details`, which then only repeat them
+        self._unsealed = False  # a thought was whole before the text began
         self._next = 0
         self._text = self._thought = self._refusal = _SHUT
         self._open: list[int] = []  # calls
@@ -102,6 +139,8 @@ class StreamReader:
         self._last: list[_Call] = []  # all calls, in their order
         self._thoughts = Thoughts()
         self._details: list[Object] = []
+        self._cited: list[Json] = []
+        self._sound = False  # sound has come
         self._call_ident = self._stop = ""
         self._finish: str | None = None
         self._usage: Usage | None = None
@@ -118,11 +157,18 @@ class StreamReader:
             self._end()
             return self._events
         try:
-            chunk = skim.decode(_CHUNK, data)
+            chunk = self._halves.decode(_CHUNK, data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise StreamError(f"no chat chunk: {data[:80]!r}") from error
         self._read(chunk)
         return self._events
+
+    def more(self, run: bytes) -> Grew | None:
+        """See `codecs.StreamReader`."""
+        if self._text == _SHUT or self._over:
+            return None
+        chunk = skim.only(run, _MORE)
+        return None if chunk is None else Grew(self._text, chunk.choices[0].delta.content)
 
     def _read(self, chunk: _Chunk) -> None:
         if chunk.error:
@@ -175,6 +221,11 @@ class StreamReader:
         if delta.images:
             self._flush()
             self._close(self._show(Foreign(Dialect.CHAT, "images", delta.images)))
+        if delta.audio and not self._sound:
+            self._sound = True
+            self._close(self._show(Foreign(Dialect.CHAT, "audio", delta.audio)))
+        if isinstance(delta.annotations, list):
+            self._cited += delta.annotations
         if delta.tool_calls or delta.function_call:
             self._flush()
             self._hush()
@@ -185,16 +236,34 @@ class StreamReader:
     # Words
 
     def _read_thought(self, delta: _Delta) -> None:
-        entries = delta.reasoning_details if isinstance(delta.reasoning_details, list) else []
-        self._details += [entry for entry in entries if isinstance(entry, dict)]
+        given = delta.reasoning_details if isinstance(delta.reasoning_details, list) else []
+        entries = [entry for entry in given if isinstance(entry, dict)]
+        ours = [entry for entry in entries if packed(entry)]
+        self._details += [] if ours else entries
         said = {name: getattr(delta, name) for name in THOUGHT}
         words = next((each for each in said.values() if each and isinstance(each, str)), "")
         names = [name for name, each in said.items() if words and each == words]
-        words = words or "".join(map(detail_words, entries))
+        self._worded = self._worded or bool(words)
+        if not self._worded:
+            words = "".join(detail_words(entry) for entry in entries if entry not in ours)
         if words:
             self._flush()
+            if self._thought == _SHUT and self._unsealed:
+                words = words.removeprefix(PARAGRAPH)
             rest: Rest = kept({}, None if names == [THOUGHT[0]] else names)
             self._thought = self._speak(self._thought, Reasoning(rest=rest), words)
+        for entry in ours:
+            self._unseal(entry)
+
+    def _unseal(self, entry: Object) -> None:
+        """A thought that this gateway sealed is whole: the one that was told just now, or one that is only here."""
+        text, seal = detail_words(entry), seals.read(Dialect.CHAT, packed(entry))
+        self._flush()
+        if self._thought == _SHUT or not text:
+            self._hush()
+            self._thought = self._speak(self._show(Reasoning()), Reasoning(), "" if self._worded else text)
+        self._close(self._thought, seal)
+        self._thought, self._unsealed = _SHUT, True
 
     def _read_content(self, content: str) -> None:
         if self._thoughts.plain:
@@ -241,9 +310,11 @@ class StreamReader:
             self._close(self._thought, self._seal())
         elif opaque(self._details):
             self._close(self._show(Reasoning()), self._seal())
-        for index in (self._text, self._refusal):
-            if index != _SHUT:
-                self._close(index)
+        if self._text != _SHUT:
+            cited, self._cited = self._cited, []
+            self._events.append(Closed(self._text, rest=citations.from_chat(cited)))
+        if self._refusal != _SHUT:
+            self._close(self._refusal)
         self._text = self._thought = self._refusal = _SHUT
 
     def _seal(self) -> Seal | None:
@@ -311,6 +382,8 @@ def _is_only_text(delta: _Delta) -> bool:
         and not delta.refusal
         and not delta.function_call
         and not delta.images
+        and not delta.audio
+        and not delta.annotations
     )
 
 

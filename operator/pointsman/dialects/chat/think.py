@@ -12,6 +12,7 @@ from typing import Final
 
 OPEN: Final = "<think>"
 CLOSE: Final = "</think>"
+_QUOTES: Final = ("`", "'", '"', "“", "«")
 _HELD: Final = 4096  # characters of white space that are kept back at most
 
 Piece = tuple[bool, str]
@@ -91,11 +92,22 @@ class Thoughts:
 
 
 def split(text: str) -> tuple[str, str]:
-    """The thoughts at the head of a whole text, and the rest of it."""
+    """The thoughts at the head of a whole text, and the rest of it, as of a stream."""
     thoughts = Thoughts()
     pieces = thoughts.feed(text) + thoughts.finish()
     thought = "".join(words for inside, words in pieces if inside)
     return thought, "".join(words for inside, words in pieces if not inside)
+
+
+def split_whole(text: str) -> tuple[str, str]:
+    """The same where all of the text is there: some templates open the tag in the prompt, and it only closes here.
+
+    Such a tag ends its line; others are spoken of.
+    """
+    head, tag, after = text.partition(CLOSE)
+    if OPEN not in head and tag and after.startswith(("\n", "\r\n")) and not head.endswith(_QUOTES):
+        return head.strip(), after.lstrip()
+    return split(text)
 
 
 def _told(text: str) -> int:

@@ -36,7 +36,7 @@ FOREIGN: Final = REASONING | {
     "service_tier", "metadata", "container", "mcp_servers", "context_management",
 }  # fmt: skip
 """What only the vendor itself understands, and others refuse or log: left out unless the target is that vendor."""
-_RULES: Final = bodies.Rules(FOREIGN, REASONING, compat_messages.shape, compat_messages.clean)
+_RULES: Final = bodies.Rules(FOREIGN, REASONING, compat_messages.shape, hints=True)
 _DELTAS: Final = ("text", "thinking", "partial_json", "signature", "citation")
 _TYPES: Final = {
     400: "invalid_request_error",

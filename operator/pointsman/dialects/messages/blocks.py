@@ -29,6 +29,7 @@ REDACTED: Final = "redacted"
 """The key of a seal's payload that was a whole `redacted_thinking` block, without a text beside it."""
 STRING: Final = "string"
 UNSIGNED: Final = "unsigned"
+_REFERENCE: Final = "tool_reference"
 LIST: Final = "list"
 
 _MEDIA: Final = re.compile(r"[\w.+-]+/[\w.+-]+")
@@ -57,7 +58,8 @@ def read(block: Json, path: str) -> Part:
 def write(part: Part) -> Json | None:
     """A part as a block; None: Messages has none for it. Nothing is left out for being empty."""
     if isinstance(part, Text | Refusal):
-        return {"type": "text", "text": part.text, **own(part.rest)}
+        noted = part.rest.get(SHAPE)
+        return noted if isinstance(noted, dict) else {"type": "text", "text": part.text, **own(part.rest)}
     if isinstance(part, ToolCall):
         called = {"id": ident(part.id), "name": part.name, "input": arguments(part)}
         return {"type": "tool_use", **called, **own(part.rest)}
@@ -130,6 +132,9 @@ def read_result(value: Json, path: str) -> tuple[tuple[Part, ...], str]:
 
 def _inner(block: Json, path: str) -> Part:
     part = read(block, path)
+    if isinstance(part, Foreign) and part.kind == _REFERENCE and isinstance(block.get("tool_name"), str):
+        # What a search for tools has found is told to the model by Anthropic; elsewhere it knows all tools anyway.
+        return Text(f"The tool {block['tool_name']} may be called now.", {SHAPE: block})
     return part if isinstance(part, Text | Image | Foreign) else Foreign(HOME, block["type"], block)
 
 

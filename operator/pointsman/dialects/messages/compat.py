@@ -4,61 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from msgspec import Raw
-
 from pointsman.dialects import compat_tools
 from pointsman.dialects.compat import apply, no_temperature, no_tools, record, value
 
 if TYPE_CHECKING:
     from pointsman.dialects.compat import Draft, Record
 
-_HINT: Final = b'"cache_control"'
-_BEFORE: Final = _HINT.index(b"_")
-_LOOKS: Final = 16
 _CACHE: Final = "cache_control"
+_ALONE: Final = "disable_parallel_tool_use"
 _MODES: Final = {"auto": "auto", "any": "required", "none": "none"}
 
 
 def shape(draft: Draft) -> None:
     """A request as the model's server takes it."""
     apply(draft, _RULES)
-
-
-def clean(draft: Draft) -> None:
-    """Take out hints to a prompt cache, and name them, unless the server is stated to follow them.
-
-    `cacheControlFormat: anthropic` states that it does, as one does that hands on to Anthropic.
-    """
-    if draft.compat.get("cacheControlFormat") == "anthropic":
-        return
-    draft.drop(_CACHE)
-    for name in ("tools", "system", "messages"):
-        given = draft.fields.get(name)
-        if given is not None and (not isinstance(given, Raw) or _may_hint(bytes(given))):
-            for holder in draft.records(name):
-                _unhint(draft, holder)
-
-
-def _may_hint(data: bytes) -> bool:
-    """Whether a hint may be in there. To look for one byte takes a twentieth of the time, and prose has few of it."""
-    at = -1
-    for _ in range(_LOOKS):
-        at = data.find(b"_", at + 1)
-        if at < 0 or data.startswith(_HINT, at - _BEFORE):
-            return at >= 0
-    return _HINT in data[at:]
-
-
-def _unhint(draft: Draft, holder: Record) -> None:
-    if holder.pop(_CACHE, None) is not None:
-        draft.lose(_CACHE)
-    content = holder.get("content")
-    if isinstance(content, Raw) and _HINT in bytes(content) and isinstance(blocks := value(content), list):
-        holder["content"] = blocks
-    if isinstance(holder.get("content"), list):
-        for block in holder["content"]:
-            if isinstance(block, dict):
-                _unhint(draft, block)
 
 
 def _not_eager(draft: Draft, stated: Any) -> None:
@@ -78,6 +37,8 @@ def _openai_tools(draft: Draft, stated: Any) -> None:
     choice = draft.record("tool_choice")
     if choice is None:
         return
+    if value(choice.get(_ALONE)) is True:
+        draft.lose(f"tool_choice.{_ALONE}")
     kind = value(choice.get("type"))
     if kind == "tool":
         draft.fields["tool_choice"] = {"type": "function", "function": {"name": choice.get("name")}}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pointsman.dialects import features
-from pointsman.dialects.messages import knobs, models, target, thinking
+from pointsman.dialects import features, notes
+from pointsman.dialects.messages import forms, knobs, models, target, thinking
 from pointsman.dialects.messages.blocks import HOME
 from pointsman.names import Dialect
-from pointsman.neutral import Foreign, Image, Loss, Refused, Role, ToolResult
+from pointsman.neutral import Image, Loss, Refused, Role, ToolResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from pointsman.table import Model, Provider
 
 _PICTURES: Final = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
-_WORDS: Final = {
-    "input_audio": "audio", "audio": "audio", "audio_url": "audio", "input_file": "file", "video_url": "video",
-}  # fmt: skip
 _TURNS: Final = {Dialect.RESPONSES: "input"}
 
 
@@ -32,6 +29,7 @@ def loss(request: Request, model: Model, provider: Provider) -> Loss:
     claude = models.of(model, provider)
     refused = [
         *found.refused,
+        *features.content(request, HOME),
         *_content(request, provider),
         *_tools(request, claude),
         *_form(request, claude, provider),
@@ -41,7 +39,12 @@ def loss(request: Request, model: Model, provider: Provider) -> Loss:
         refused.append(Refused("choices", f"`{name}`: Messages gives one answer at a time"))
     if claude is not None and not claude.prefill and _begun(request):
         refused.append(Refused("prefill", f"{model.id} takes no last message of the assistant's"))
-    dropped = [*found.dropped, *(features.name(request.home, field) for field in _knobs(request, model, provider))]
+    unsaid = notes.unsaid(request, HOME)
+    dropped = [
+        *found.dropped,
+        *unsaid,
+        *(features.name(request.home, field) for field in _knobs(request, model, provider)),
+    ]
     return Loss(tuple(dict.fromkeys(dropped)), tuple(refused))
 
 
@@ -65,10 +68,7 @@ def _content(request: Request, provider: Provider) -> Iterator[Refused]:
 
 
 def _part(part: Part, where: str, provider: Provider) -> Iterator[Refused]:
-    if isinstance(part, Foreign):
-        word = _WORDS.get(part.kind, part.kind.replace("_", "-").lower())
-        yield Refused(word, f"{where}: Messages has nothing for `{part.kind}`")
-    elif isinstance(part, Image) and not _is_picture(part.url, provider):
+    if isinstance(part, Image) and not _is_picture(part.url, provider):
         yield Refused(
             "image", f"{where}: Messages takes a picture by an http(s) URL, or JPEG, PNG, GIF or WebP in base64"
         )
@@ -83,12 +83,7 @@ def _is_picture(url: str, provider: Provider) -> bool:
 
 
 def _tools(request: Request, claude: Claude | None) -> Iterator[Refused]:
-    for i, tool in enumerate(request.tools):
-        if tool.foreign is not None:
-            yield Refused("hosted-tool", f"tools[{i}]: `{tool.name}` is a tool of {request.home.value} alone")
     name = features.name(request.home, "choice")
-    if request.choice is not None and request.choice.foreign is not None:
-        yield Refused("tool-choice", f"`{name}`: this choice is known to {request.home.value} alone")
     if claude is not None and not claude.forced and thinking.is_forced(request):
         yield Refused("tool-choice", f"`{name}`: this model cannot be made to call a tool")
 
@@ -102,6 +97,11 @@ def _form(request: Request, claude: Claude | None, provider: Provider) -> Iterat
         yield Refused("json-object", f"`{name}`: Messages has JSON by a schema alone")
     elif not provider.native or claude is None or not claude.schema:
         yield Refused("json-schema", f"`{name}`: this target holds no answer in Messages to a schema")
+    else:
+        try:
+            forms.fitted(form.schema)
+        except forms.UnfitError as error:
+            yield Refused("json-schema", f"`{name}`: Anthropic takes no such schema: {error}")
 
 
 def _begun(request: Request) -> bool:

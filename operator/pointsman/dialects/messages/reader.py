@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
@@ -52,7 +52,22 @@ class _Event(msgspec.Struct):
     error: Any = None
 
 
+class _MoreDelta(msgspec.Struct, gc=False):
+    type: Literal["text_delta"]
+    text: skim.Filled
+
+
+class _More(msgspec.Struct, gc=False):
+    """An event with more of a text and nothing else."""
+
+    type: Literal["content_block_delta"]
+    delta: _MoreDelta
+    index: int = 0
+    error: None = None
+
+
 _EVENT: Final = msgspec.json.Decoder(_Event)
+_MORE: Final = msgspec.json.Decoder(_More)
 _TEXT: Final = "text"
 _THINKING: Final = "thinking"
 _CALL: Final = "call"
@@ -88,9 +103,10 @@ class StreamReader:
     A block of a hosted tool is whole when it closes.
     """
 
-    __slots__ = ("_begun", "_blocks", "_called", "_ended", "_next", "_reason", "_stop", "_usage")
+    __slots__ = ("_begun", "_blocks", "_called", "_ended", "_halves", "_next", "_reason", "_stop", "_usage")
 
     def __init__(self) -> None:
+        self._halves = skim.Halves()
         self._blocks: dict[int, _Block] = {}
         self._next = 0
         self._begun = self._called = self._ended = False
@@ -104,7 +120,7 @@ class StreamReader:
         if not data or data == b"[DONE]":
             return []
         try:
-            event = _EVENT.decode(data) if data.isascii() else skim.decode(_EVENT, data)
+            event = self._halves.decode(_EVENT, data)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             event = _tolerant(data)
         kind = event.type or frame.event.decode("ascii", "replace")
@@ -118,6 +134,14 @@ class StreamReader:
         if self._ended:
             raise StreamError(f"an event after the message's end: {kind}")
         return self._read(kind, event)
+
+    def more(self, run: bytes) -> Grew | None:
+        """See `codecs.StreamReader`."""
+        event = skim.only(run, _MORE)
+        block = None if event is None else self._blocks.get(event.index)
+        if event is None or block is None or block.kind is not _TEXT or block.part < 0:
+            return None
+        return Grew(block.part, event.delta.text)
 
     def _read(self, kind: str, event: _Event) -> list[Event]:
         if kind == "message_start":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from pointsman.dialects import skim
+from pointsman.dialects.calls import is_cut
 from pointsman.dialects.fold import finish_of
 from pointsman.dialects.messages import blocks
 from pointsman.dialects.messages.blocks import HOME, MARK, Object
@@ -84,7 +85,9 @@ def read_reply(body: bytes) -> Reply:
 
 def write_reply(reply: Reply, request: Request, now: int) -> bytes:
     """The body of the answer. Hosted tools' traces of other dialects are not in it."""
-    content = [block for part in reply.parts if not blocks.blank(part) and (block := written(part)) is not None]
+    # An input is an object here: half of one cannot be said.
+    parts = [part for part in reply.parts if not (isinstance(part, ToolCall) and is_cut(part))]
+    content = [block for part in parts if not blocks.blank(part) and (block := written(part)) is not None]
     kept = blocks.own(reply.rest)
     message: Object = {
         "id": reply.id if kept else ident(reply.id, now),
@@ -92,7 +95,7 @@ def write_reply(reply: Reply, request: Request, now: int) -> bytes:
         "role": "assistant",
         "model": reply.model or request.model,
         "content": content,
-        **ending(reply.finish, reply.stop, reply.parts),
+        **ending(reply.finish, reply.stop, parts),
         "usage": usage_of(reply.usage),
     }
     return msgspec.json.encode(blocks.merged(message, kept))
@@ -105,7 +108,13 @@ def finish(reason: Json, parts: Iterable[Part] = ()) -> Finish:
 
 
 def ending(end: Finish, stop: str, parts: Iterable[Part]) -> Object:
-    """`stop_reason` and `stop_sequence`. Some servers that were told which tool to call end with "stop"."""
+    """`stop_reason` and `stop_sequence`. Some servers that were told which tool to call end with "stop".
+
+    Words that decline are a part of their own elsewhere, at the end of an answer that is whole; here it is its end.
+    """
+    parts = tuple(parts)
+    if end is Finish.STOP and any(isinstance(part, Refusal) for part in parts):
+        return {"stop_reason": _REASONS[Finish.FILTER], "stop_sequence": None}
     called = end is Finish.STOP and not stop and any(isinstance(part, ToolCall) for part in parts)
     reason = "stop_sequence" if end is Finish.STOP and stop else _REASONS[Finish.TOOL if called else end]
     return {"stop_reason": reason, "stop_sequence": stop or None}

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec.structs import replace
 
 from pointsman.dialects.features import SHAPE
-from pointsman.dialects.messages import blocks, home, knobs, thinking
+from pointsman.dialects.messages import blocks, forms, home, knobs, thinking
 from pointsman.dialects.messages.blocks import HOME, STRING, Object
 from pointsman.neutral import Reasoning, Refusal, Role, Text, ToolMode, ToolResult
 
@@ -140,4 +140,8 @@ def _output(request: Request) -> Object:
     form = request.form
     if form is None or not isinstance(form.schema, dict):
         return {}
-    return {"output_config": {"format": {"type": "json_schema", "schema": form.schema}}}
+    try:
+        schema = forms.fitted(form.schema)
+    except forms.UnfitError:
+        return {}
+    return {"output_config": {"format": {"type": "json_schema", "schema": schema}}}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from pointsman.dialects import body as bodies
+from pointsman.dialects import efforts
 from pointsman.dialects.messages import models
 from pointsman.dialects.messages.blocks import HOME, Object
 from pointsman.neutral import Reasoning, Role, ToolCall, ToolMode, ToolResult
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from pointsman.neutral import Part, Request, Thinking, Turn
     from pointsman.table import Model, Provider
 
-LEAST: Final = 1024  # tokens of a budget
-_USUAL: Final = 8192
-_BUDGETS: Final = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 32768, "max": 32768}
 _EFFORTS: Final = frozenset({"low", "medium", "high", "xhigh", "max"})
 
 
@@ -97,7 +95,7 @@ def _adaptive(claude: Claude, thinking: Thinking) -> Plan:
     if claude.silent and thinking.shown is not False:
         asked["display"] = "summarized"
     fields: Object = {"thinking": asked}
-    effort = claude.effort(thinking.effort) or _effort(thinking.budget)
+    effort = claude.effort(thinking.effort) or efforts.effort(thinking.budget)
     if effort:
         fields["output_config"] = {"effort": effort}
     return Plan(fields, on=True)
@@ -121,14 +119,8 @@ def _budget(thinking: Thinking, limit: int) -> int:
     """Tokens; 0: none fit."""
     budget = thinking.budget
     if budget is None:
-        budget = min(_BUDGETS.get(thinking.effort, _USUAL), limit // 2)
-    return budget if LEAST <= budget < limit else 0
-
-
-def _effort(budget: int | None) -> str:
-    if budget is None:
-        return ""
-    return "low" if budget <= 2048 else "medium" if budget <= 8192 else "high"
+        budget = min(efforts.budget(thinking.effort), limit // 2)
+    return budget if efforts.LEAST <= budget < limit else 0
 
 
 def _goes_on_unthought(turns: tuple[Turn, ...]) -> bool:

@@ -43,7 +43,7 @@ _BAD: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
 def for_target(fields: Fields, model: Model, provider: Provider) -> tuple[Fields, tuple[str, ...]]:
     """The fields without what the target did not think, if it is one of Anthropic's models; and which are left out."""
     raw = fields.get("messages")
-    if raw is None or not (provider.native or "claude" in model.id.lower()) or not _is_strange(bytes(raw)):
+    if not isinstance(raw, Raw) or not (provider.native or "claude" in model.id.lower()) or not _is_strange(bytes(raw)):
         return fields, ()
     return _filtered(fields, raw, lambda block: _kept(block, provider.name)) or (fields, ())
 
@@ -96,7 +96,7 @@ def _filtered(
     kept = [_turn(turn, keep) for turn in turns]
     if kept == turns:
         return None
-    merged = _merged([turn for turn in kept if turn is not None])
+    merged = _merged(kept)
     found = {**fields, "messages": Raw(_ENCODE(merged))}
     dropped = []
     if _unthought(merged) and _type_of(found.get("thinking")) == "enabled":
@@ -116,14 +116,16 @@ def _turn(turn: Object, keep: Callable[[Object], Object | None]) -> Object | Non
     return {**turn, "content": left} if left or not content else None
 
 
-def _merged(turns: list[Object]) -> list[Object]:
-    """The turns, those of one role that are neighbours now made one."""
+def _merged(turns: list[Object | None]) -> list[Object]:
+    """The turns that are left, two of one role between which one is not made one."""
     found: list[Object] = []
+    gap = False
     for turn in turns:
-        if found and found[-1].get("role") == turn.get("role") != "system":
+        if turn is not None and gap and found and found[-1].get("role") == turn.get("role") != "system":
             found[-1] = {**found[-1], "content": [*_blocks(found[-1]), *_blocks(turn)]}
-        else:
+        elif turn is not None:
             found.append(turn)
+        gap = turn is None
     return found
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from pointsman.dialects import messages, seals
+from pointsman.dialects.calls import is_cut
 from pointsman.dialects.messages import blocks
 from pointsman.dialects.messages import reply as replies
 from pointsman.dialects.messages.blocks import HOME, Object
@@ -51,14 +52,14 @@ class StreamWriter:
     The first of the parts is the one that is being written.
     """
 
-    __slots__ = ("_begun", "_called", "_count", "_now", "_parts", "_request")
+    __slots__ = ("_begun", "_called", "_count", "_declined", "_now", "_parts", "_request")
 
     def __init__(self, request: Request, now: int) -> None:
         self._request = request
         self._now = now
         self._parts: dict[int, _Waiting] = {}
         self._count = 0
-        self._begun = self._called = False
+        self._begun = self._called = self._declined = False
 
     def feed(self, event: Event) -> bytes:
         """Whole frames, maybe none."""
@@ -71,6 +72,7 @@ class StreamWriter:
                 part.pieces.append(event.text)
         elif isinstance(event, Opened):
             self._parts[event.index] = _Waiting(event.part)
+            self._declined = self._declined or isinstance(event.part, Refusal)
         elif isinstance(event, Closed):
             if event.index in self._parts:
                 self._parts[event.index].closed = event
@@ -101,12 +103,12 @@ class StreamWriter:
         for index, part in self._parts.items():
             part.closed = part.closed or Closed(index)
         out += self._go_on()
-        called = [ToolCall("", "")] if self._called else []
+        told = ([ToolCall("", "")] if self._called else []) + ([Refusal("")] if self._declined else [])
         usage = replies.usage_of(ended.usage)
         if ended.usage is None or not ended.usage.input:
             # What the beginning said of the prompt stands.
             usage = {name: usage[name] for name in ("output_tokens", "output_tokens_details") if name in usage}
-        delta = replies.ending(ended.finish, ended.stop, called)
+        delta = replies.ending(ended.finish, ended.stop, told)
         out += _event("message_delta", {"delta": delta, "usage": usage})
         return out + _event("message_stop", {})
 
@@ -168,8 +170,10 @@ class StreamWriter:
         return out + _event("content_block_stop", {"index": index})
 
     def _write_call(self, call: ToolCall, pieces: str) -> bytes:
-        self._called = True
         whole = msgspec.structs.replace(call, arguments=call.arguments + pieces)
+        if is_cut(whole):
+            return b""  # an input is an object here: half of one cannot be said
+        self._called = True
         given = _ENCODE(blocks.arguments(whole)).decode()
         block = blocks.write(msgspec.structs.replace(call, arguments="", free=False))
         return self._block(block, [{"type": "input_json_delta", "partial_json": given}])

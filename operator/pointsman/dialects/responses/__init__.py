@@ -16,6 +16,7 @@ from pointsman.dialects import body as bodies
 from pointsman.dialects import errors, needs, skim, usages
 from pointsman.dialects.calls import UNREAD, Calls, as_text
 from pointsman.dialects.responses import compat as compat_responses
+from pointsman.dialects.responses import thoughts as responses_thoughts
 from pointsman.dialects.told import Said
 from pointsman.exchange import Failure, FailureKind, Head, Signal
 
@@ -36,7 +37,7 @@ FOREIGN: Final = REASONING | {
     "safety_identifier", "moderation", "access_programs", "context_management", "client_metadata",
 }  # fmt: skip
 """What only the vendor itself understands, and others refuse or log: left out unless the target is that vendor."""
-_RULES: Final = bodies.Rules(FOREIGN, REASONING, compat_responses.shape, lasts=True)
+_RULES: Final = bodies.Rules(FOREIGN, REASONING, compat_responses.shape, lasts=True, keeps=True)
 
 _NOTHING: Final = (Raw(b"null"), Raw(b'""'), Raw(b"[]"), Raw(b"{}"))
 _ENDS: Final = frozenset({"response.completed", "response.incomplete"})
@@ -44,6 +45,7 @@ _EMPTY_ITEMS: Final = frozenset({"message", "reasoning"})  # these open without 
 read_error = errors.read_error
 write_error = errors.write_error
 read_usage = usages.read_body
+without_reasoning = responses_thoughts.without_reasoning
 
 
 _WORDS: Final = ("text", "refusal")
@@ -107,7 +109,7 @@ def read_head(body: bytes) -> Head:
 
 def with_model(fields: dict[str, Raw], model: Model, provider: Provider) -> tuple[bytes, tuple[str, ...]]:
     """The request for a target: its name for the model; clean unless it is the vendor itself; what that leaves out."""
-    return bodies.fit(fields, model, provider, _RULES)
+    return bodies.fit(responses_thoughts.for_target(fields, provider), model, provider, _RULES)
 
 
 class Scanner:

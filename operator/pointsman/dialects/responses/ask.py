@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pointsman.dialects import body as bodies
-from pointsman.dialects import features
+from pointsman.dialects import efforts, features, openai, schemas
+from pointsman.dialects.responses import namespaces
 from pointsman.dialects.responses.input import items, own
 from pointsman.dialects.responses.request import HOME, STRING, TEXT
 from pointsman.names import ProviderType
@@ -36,9 +37,6 @@ EXTRAS: Final = {
 }
 """What servers take beyond OpenAI's fields: vLLM lists them, llama.cpp passes all fields on to its chat."""
 
-_BUDGETS: Final = ((4096, "low"), (16_384, "medium"))
-"""Up to so many tokens to think is that effort; more is high."""
-
 
 def write_request(request: Request, model: Model, provider: Provider) -> dict[str, Json]:
     """The fields of the body. At home everything as it came; from elsewhere without what `loss` names."""
@@ -58,11 +56,19 @@ def write_request(request: Request, model: Model, provider: Provider) -> dict[st
         fields["reasoning"] = thinking
     if provider.native:
         fields["store"] = False
+        fields |= _carried(request, provider, fields.get("text", {}))
         if bodies.reasons(model):
             fields["include"] = ["reasoning.encrypted_content"]
     if request.stream:
         fields["stream"] = True
     return fields
+
+
+def _carried(request: Request, provider: Provider, text: Rest) -> Rest:
+    """What OpenAI's chat says in the same words."""
+    fields = openai.fields(request, HOME, provider)
+    verbosity = fields.pop(f"{TEXT}verbosity", None)
+    return fields if verbosity is None else {**fields, "text": {**text, "verbosity": verbosity}}
 
 
 def _values(request: Request, names: dict[str, str]) -> dict[str, Json]:
@@ -92,7 +98,7 @@ def _at_home(request: Request) -> dict[str, Json]:
     if request.system:
         fields["instructions"] = "\n\n".join(part.text for part in request.system)
     if request.tools:
-        fields["tools"] = [tool_at_home(tool) for tool in request.tools]
+        fields["tools"] = tools_at_home(request.tools)
     if request.choice is not None:
         fields["tool_choice"] = choice_at_home(request.choice)
     if request.thinking is not None:
@@ -122,8 +128,16 @@ def form_at_home(form: Form) -> Json:
     return _form(form, own(form.rest))
 
 
-def tool_at_home(tool: Tool) -> Json:
-    """A tool as the client wrote it."""
+def tools_at_home(tools: tuple[Tool, ...]) -> list[Json]:
+    """Tools as the client wrote them, those of a namespace in it."""
+    return [written for tool in tools if (written := _tool_at_home(tool)) is not None]
+
+
+def _tool_at_home(tool: Tool) -> Json | None:
+    """A tool; None: it has been written, in its namespace."""
+    noted = namespaces.note(tool)
+    if noted is not None:
+        return noted["whole"]
     spelt = tool.foreign if tool.foreign is not None else features.shape(tool.rest)
     if spelt is not None:
         return spelt
@@ -157,8 +171,9 @@ def _tool(tool: Tool) -> Json:
     written: Rest = {"type": "function", "name": tool.name}
     if tool.description:
         written["description"] = tool.description
-    written["parameters"] = tool.schema if tool.schema is not None else {"type": "object", "properties": {}}
-    written["strict"] = bool(tool.strict)  # left out it would mean true at OpenAI
+    written["parameters"] = schemas.arguments(tool.schema, closed=tool.strict)
+    # Left out it would mean true at OpenAI.
+    written["strict"] = bool(tool.strict) and schemas.strict(written["parameters"])
     return written
 
 
@@ -189,9 +204,7 @@ def reasoning(thinking: Thinking, provider: Provider) -> Rest:
     written: Rest = {}
     if thinking.enabled is False and thinking.effort in {"", "none"}:
         return {"effort": "none"} if thinking.effort or not provider.native else {}
-    effort = thinking.effort
-    if not effort and thinking.budget is not None:
-        effort = next((word for most, word in _BUDGETS if thinking.budget <= most), "high")
+    effort = thinking.effort or efforts.effort(thinking.budget)
     if effort:
         written["effort"] = effort
     if thinking.shown:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
+
+from pointsman.dialects import skim
 
 if TYPE_CHECKING:
     from pointsman.neutral import Json, Rest
@@ -29,6 +31,16 @@ class Fields(msgspec.Struct, gc=False):
     error: Any = None
     message: Any = None
     code: Any = None
+
+
+class More(msgspec.Struct, gc=False):
+    """An event with more of a text and nothing else."""
+
+    type: Literal["response.output_text.delta"]
+    delta: skim.Filled
+    item_id: str | None = None
+    content_index: int | None = None
+    error: None = None
 
 
 class Slot:
@@ -79,3 +91,4 @@ class Item:
 
 
 DECODER: Final = msgspec.json.Decoder(Fields)
+MORE: Final = msgspec.json.Decoder(More)

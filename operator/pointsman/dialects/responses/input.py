@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pointsman.dialects import customs, features, seals
+from pointsman.dialects import customs, faults, features, seals
 from pointsman.dialects.features import SHAPE
 from pointsman.dialects.responses.request import BARE, HOME, STRING
 from pointsman.neutral import Foreign, Image, Reasoning, Refusal, Role, Text, ToolCall, ToolResult
@@ -96,7 +96,7 @@ def _item(part: Part, *, home: bool) -> list[Json]:
 def _call(call: ToolCall, *, home: bool) -> Json:
     item: Rest = {"type": "function_call", "call_id": call.id, "name": call.name}
     if home:
-        item |= own(call.rest)
+        item |= {"name": features.shape(call.rest) or call.name, **own(call.rest)}
         if call.free:
             return {**item, "type": "custom_tool_call", "input": call.arguments}
         return {**item, "arguments": call.arguments}
@@ -107,10 +107,11 @@ def _result(result: ToolResult, *, home: bool) -> Json:
     kind = "custom_tool_call_output" if home and result.free else "function_call_output"
     item: Rest = {"type": kind, "call_id": result.call_id, **(own(result.rest) if home else {})}
     listed = home and features.shape(result.rest) is not None
-    texts = [part.text for part in result.parts if isinstance(part, Text)]
-    if len(texts) == len(result.parts) and not listed:
+    parts = result.parts if home else faults.told(result)
+    texts = [part.text for part in parts if isinstance(part, Text)]
+    if len(texts) == len(parts) and not listed:
         return {**item, "output": "\n".join(texts)}
-    output = [written for part in result.parts for written in _content(part, Role.TOOL, native=True, home=home)]
+    output = [written for part in parts for written in _content(part, Role.TOOL, native=True, home=home)]
     return {**item, "output": output}
 
 
@@ -120,7 +121,7 @@ def _thought(part: Reasoning, *, home: bool) -> list[Json]:
     opened = seal.payload if seal is not None and seal.home is HOME and not seal.maker else None
     if isinstance(opened, dict):
         rest = own(part.rest) if home else {}
-        return [{"type": "reasoning", "summary": [], **rest, **opened}]
+        return [{"type": "reasoning", "summary": [], **rest, **opened} | {"type": "reasoning"}]
     if not home:
         return []
     sealed = {"encrypted_content": seals.write(HOME, seal)} if seal is not None else {}

@@ -11,8 +11,10 @@ import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
 from pointsman.dialects import customs, seals
-from pointsman.dialects.calls import as_text
+from pointsman.dialects.calls import as_text, is_cut
+from pointsman.dialects.citations import for_responses
 from pointsman.dialects.features import SHAPE
+from pointsman.dialects.responses import namespaces
 from pointsman.dialects.responses.request import HOME, seal_of, thoughts
 from pointsman.neutral import Finish, Foreign, Reasoning, Refusal, Text, ToolCall
 
@@ -133,10 +135,25 @@ class Names:
         return own if isinstance(own, str) else f"{prefix}_{self._digest}{index:04x}"
 
 
-def custom_tools(request: Request) -> frozenset[str]:
-    """The names of the tools that the client gave as custom ones; elsewhere they are functions."""
-    tools = (tool for tool in request.tools if tool.foreign is None and tool.rest.get(SHAPE) is not None)
-    return frozenset(tool.name for tool in tools) if request.home is HOME else frozenset()
+class Called:
+    """What the client calls its tools, where other dialects know them as functions. `customs`: the custom ones.
+
+    `spaces`: the namespace, and the name within it, by the name of the function.
+    """
+
+    __slots__ = ("customs", "spaces")
+
+    def __init__(self, request: Request) -> None:
+        tools = [tool for tool in request.tools if tool.foreign is None] if request.home is HOME else []
+        noted = {tool.name: namespaces.note(tool) for tool in tools}
+        self.spaces = {name: (said["in"], said["name"]) for name, said in noted.items() if said is not None}
+        spelt = {tool.name: said["free"] if (said := noted[tool.name]) else SHAPE in tool.rest for tool in tools}
+        self.customs = frozenset(name for name, custom in spelt.items() if custom)
+
+    def names(self, name: str) -> Rest:
+        """What a call of a function says of which it is."""
+        space = self.spaces.get(name)
+        return {"name": name} if space is None else {"name": space[1], namespaces.KIND: space[0]}
 
 
 def mark(part: Part, name: str) -> Rest:
@@ -146,7 +163,7 @@ def mark(part: Part, name: str) -> Rest:
     return found if isinstance(found, dict) else {}
 
 
-def output(parts: Sequence[Part], names: Names, customs_: frozenset[str], finish: Finish) -> list[Json]:
+def output(parts: Sequence[Part], names: Names, called: Called, finish: Finish) -> list[Json]:
     """All items of an answer."""
     items: list[Json] = []
     talking = False
@@ -156,7 +173,7 @@ def output(parts: Sequence[Part], names: Names, customs_: frozenset[str], finish
                 items.append(message(names.item("msg", len(items), part), [], part))
             items[-1]["content"].append(content(part))
             talking = True
-        elif (item := _item(part, names, len(items), customs_)) is not None:
+        elif (item := _item(part, names, len(items), called)) is not None:
             items.append(item)
             talking = False
     if talking and finish in CUT:
@@ -174,13 +191,19 @@ def content(part: Text | Refusal) -> Json:
     """A part of a message."""
     if isinstance(part, Refusal):
         return {"type": "refusal", "refusal": part.text, **mark(part, "part")}
-    return {"type": "output_text", "text": part.text, "annotations": [], "logprobs": [], **mark(part, "part")}
+    cited = [] if "annotations" in mark(part, "part") else for_responses(part)
+    return {"type": "output_text", "text": part.text, "annotations": cited, "logprobs": [], **mark(part, "part")}
 
 
-def call(ident: str, part: ToolCall, *, custom: bool, status: str = "completed") -> Json:
-    """The call of a function, or of a custom tool: of one that was a function elsewhere, its one argument."""
-    item = {"id": ident, "call_id": part.id or ident, "name": part.name, "status": status, **mark(part, "item")}
-    if custom:
+def call(ident: str, part: ToolCall, called: Called, status: str = "completed") -> Json:
+    """The call of a function, or of a custom tool: of one that was a function elsewhere, its one argument.
+
+    One that was cut short is not completed.
+    """
+    named = called.names(part.name)
+    status = "incomplete" if is_cut(part) else status
+    item = {"id": ident, "call_id": part.id or ident, **named, "status": status, **mark(part, "item")}
+    if part.free or part.name in called.customs:
         text = part.arguments if part.free else customs.unwrap(part.arguments)
         return {"type": "custom_tool_call", **item, "input": text}
     return {"type": "function_call", **item, "arguments": part.arguments or "{}"}
@@ -194,14 +217,16 @@ def reasoning(ident: str, part: Reasoning) -> Json:
         item[field] = [{"type": kind, "text": part.text}]
     if part.seal is not None:
         sealed = seals.write(HOME, part.seal)
-        item |= {**sealed, "id": ident} if isinstance(sealed, dict) else {"encrypted_content": sealed}
+        item |= (
+            {**sealed, "id": ident, "type": "reasoning"} if isinstance(sealed, dict) else {"encrypted_content": sealed}
+        )
     return item
 
 
-def _item(part: Part, names: Names, index: int, customs_: frozenset[str]) -> Json | None:
+def _item(part: Part, names: Names, index: int, called: Called) -> Json | None:
     if isinstance(part, ToolCall):
-        custom = part.free or part.name in customs_
-        return call(names.item("ctc" if custom else "fc", index, part), part, custom=custom)
+        prefix = "ctc" if part.free or part.name in called.customs else "fc"
+        return call(names.item(prefix, index, part), part, called)
     if isinstance(part, Reasoning):
         return reasoning(names.item("rs", index, part), part)
     return part.payload if isinstance(part, Foreign) and part.home is HOME else None

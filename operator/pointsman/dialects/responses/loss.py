@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from pointsman.dialects import features
-from pointsman.dialects.responses.ask import EXTRAS, KNOBS, reasoning
+from pointsman.dialects import features, notes, openai, schemas
+from pointsman.dialects.responses.ask import EXTRAS, KNOBS, LEAST_OUTPUT, reasoning
 from pointsman.dialects.responses.request import HOME
-from pointsman.names import ProviderType
-from pointsman.neutral import Foreign, Image, Loss, Refused, Role, ToolResult
+from pointsman.names import Dialect, ProviderType
+from pointsman.neutral import Image, Loss, Refused, Role, Text, ToolResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pointsman.neutral import Request, Turn
+    from pointsman.neutral import Request, Rest, Thinking, Turn
     from pointsman.table import Model, Provider
-
-_WORDS: Final = {
-    "input_audio": "audio", "audio": "audio", "file": "file", "input_file": "file", "document": "file",
-}  # fmt: skip
 
 
 def loss(request: Request, model: Model, provider: Provider) -> Loss:  # noqa: ARG001 - the same shape in every dialect
     """What `write_request` leaves out, and what it could not leave out. Nothing is lost at home."""
     if request.home is HOME:
         return Loss()
-    rest = features.of(request)
-    dropped = [*rest.dropped, *_dropped(request, provider)]
-    refused = [*rest.refused, *_refused(request, provider)]
+    rest = features.of(request, openai.carried(request, HOME, provider))
+    dropped = [*rest.dropped, *notes.unsaid(request, HOME), *_dropped(request, provider)]
+    refused = [*rest.refused, *features.content(request, HOME), *_refused(request, provider)]
     for i, turn in enumerate(request.turns):
         refused += _unsaid(turn, f"turn {i + 1}", provider)
     return Loss(tuple(dict.fromkeys(dropped)), tuple(refused))
@@ -39,32 +35,47 @@ def _dropped(request: Request, provider: Provider) -> Iterator[str]:
         if field not in known and field != "stop" and getattr(request, field) is not None:
             yield features.name(request.home, field)
     thinking = request.thinking
-    if thinking is not None and thinking.enabled is False and not reasoning(thinking, provider):
+    if thinking is not None and _unmet(thinking, reasoning(thinking, provider)):
         yield features.name(request.home, "thinking")
-    if any(isinstance(part, ToolResult) and part.error for turn in request.turns for part in turn.parts):
-        yield "is_error"
+    if provider.native and request.max_tokens is not None and 0 < request.max_tokens < LEAST_OUTPUT:
+        yield _limit(request)
+    if schemas.loosened(request.tools):
+        yield "tools.strict"
+
+
+def _limit(request: Request) -> str:
+    """What the client calls the limit of the answer: chat has two names for it."""
+    spelt = features.shape(request.rest)
+    name = spelt.get("limit") if isinstance(spelt, dict) else None
+    return name if isinstance(name, str) else features.name(request.home, "max_tokens")
+
+
+def _unmet(thinking: Thinking, said: Rest) -> bool:
+    """Whether it is not told what the client asks for: not to reason, or to reason as the model thinks fit."""
+    return "effort" not in said and (thinking.enabled is not None or thinking.adaptive)
 
 
 def _refused(request: Request, provider: Provider) -> Iterator[Refused]:
     if request.choices > 1:
         yield Refused("choices", f"{request.choices} answers at once: a Responses target gives one")
+    if _begun(request):
+        yield Refused("prefill", "the last message is the assistant's, and a Responses target would not go on with it")
     if request.stop and "stop" not in EXTRAS.get(provider.type, {}):
         name = features.name(request.home, "stop")
         yield Refused("stop-sequences", f"`{name}`: the Responses API has no stop sequences")
-    for tool in request.tools:
-        if tool.foreign is not None:
-            yield Refused("hosted-tool", f"the tool {tool.name!r} is run by the vendor of another API")
-    if request.choice is not None and request.choice.foreign is not None:
-        yield Refused("tool-choice", "the tool choice is one that only its own API has")
+
+
+def _begun(request: Request) -> bool:
+    """Whether the client has begun the answer itself, which only Messages' clients can."""
+    last = next((turn for turn in reversed(request.turns) if turn.parts), None)
+    if request.home is not Dialect.MESSAGES or last is None or last.role is not Role.ASSISTANT:
+        return False
+    return isinstance(last.parts[-1], Text)
 
 
 def _unsaid(turn: Turn, where: str, provider: Provider) -> Iterator[Refused]:
     for part in turn.parts:
-        if isinstance(part, Foreign) and part.home is not HOME:
-            yield Refused(
-                _word(part.kind), f"{where}: a part of the type {part.kind!r} cannot be sent to a Responses API"
-            )
-        elif isinstance(part, Image) and turn.role is Role.ASSISTANT:
+        if isinstance(part, Image) and turn.role is Role.ASSISTANT:
             yield Refused("assistant-image", f"{where}: the Responses API takes no image said by the assistant")
         elif isinstance(part, ToolResult):
             yield from _unsaid_result(part, where, provider)
@@ -72,12 +83,5 @@ def _unsaid(turn: Turn, where: str, provider: Provider) -> Iterator[Refused]:
 
 def _unsaid_result(result: ToolResult, where: str, provider: Provider) -> Iterator[Refused]:
     for part in result.parts:
-        if isinstance(part, Foreign) and part.home is not HOME:
-            yield Refused(_word(part.kind), f"{where}: a tool's result of the type {part.kind!r} cannot be sent on")
-        elif isinstance(part, Image) and provider.type == ProviderType.LLAMACPP:
+        if isinstance(part, Image) and provider.type == ProviderType.LLAMACPP:
             yield Refused("tool-result-image", f"{where}: llama.cpp takes only text as a tool's result")
-
-
-def _word(kind: str) -> str:
-    word = _WORDS.get(kind) or "".join(c if c.isalnum() and c.isascii() else "-" for c in kind.lower()).strip("-")
-    return word[:64] or "unknown-part"

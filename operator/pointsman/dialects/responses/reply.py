@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from pointsman.dialects import skim
-from pointsman.dialects.responses.ask import choice_at_home, form_at_home, tool_at_home
-from pointsman.dialects.responses.items import Names, custom_tools, finish_of, output, parts_of
+from pointsman.dialects.responses.ask import choice_at_home, form_at_home, tools_at_home
+from pointsman.dialects.responses.items import Called, Names, finish_of, output, parts_of
 from pointsman.dialects.responses.request import HOME, TEXT
 from pointsman.exchange import Usage
 from pointsman.neutral import Finish, Reply, Request, ToolCall
@@ -75,7 +75,7 @@ def write_reply(reply: Reply, request: Request, now: int) -> bytes:
     """The answer as a response object. `request`: the client's own; `now`: the time of an answer that has none."""
     created = reply.created or now
     names = Names(reply.id, reply.model, created)
-    items = output(reply.parts, names, custom_tools(request), reply.finish)
+    items = output(reply.parts, names, Called(request), reply.finish)
     answer = base(request, names, reply.model, created)
     return msgspec.json.encode(ended(answer, items, reply.finish, reply.usage, max(now, created)))
 
@@ -105,7 +105,7 @@ def base(request: Request, names: Names, model: str, created: int) -> Rest:
         value = getattr(asked, name)
         answer[name] = default if value is None else value
     answer["tool_choice"] = choice_at_home(asked.choice) if asked.choice is not None else "auto"
-    answer["tools"] = [_tool(tool_at_home(tool)) for tool in asked.tools]
+    answer["tools"] = [_tool(tool) for tool in tools_at_home(asked.tools)]
     return answer
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from pointsman.dialects import customs, seals, values
 from pointsman.dialects.calls import as_text
 from pointsman.dialects.features import SHAPE
+from pointsman.dialects.responses import namespaces
 from pointsman.exchange import BadRequestError
 from pointsman.names import Dialect
 from pointsman.neutral import (
@@ -62,6 +63,8 @@ def read_request(fields: Mapping[str, Raw]) -> Request:
     known["turns"] = _turns(said, shape)
     for name in [name for name, value in said.items() if value is not None]:
         _take(name, said, known, shape)
+    if said.get("tool_choice"):  # after the tools, whose namespaces it may leave out
+        known["choice"] = _choose(said.pop("tool_choice"), known.get("tools", ()))
     said.update(known.pop("rest", {}))
     if shape:
         said[SHAPE] = shape
@@ -144,7 +147,18 @@ def _form(value: Rest) -> Form:
 
 
 def _tools(value: Json, _shape: Rest) -> Rest:
-    return {"tools": tuple(_tool(tool, f"tools[{i}]") for i, tool in enumerate(values.items(value, "tools")))}
+    given = enumerate(values.items(value, "tools"))
+    tools = tuple(tool for i, each in given for tool in _grouped(each, f"tools[{i}]"))
+    namespaces.check(tools)
+    return {"tools": tools}
+
+
+def _grouped(value: Json, path: str) -> tuple[Tool, ...]:
+    """A tool, or those of a namespace."""
+    inner = namespaces.members(value)
+    if inner is None:
+        return (_tool(value, path),)
+    return namespaces.group(value, [_tool(tool, f"{path}.tools[{i}]") for i, tool in enumerate(inner)])
 
 
 def _tool(value: Json, path: str) -> Tool:
@@ -165,25 +179,31 @@ def _tool(value: Json, path: str) -> Tool:
     return Tool(name, told, schema, strict, rest=rest)
 
 
-def _choice(value: Json, _shape: Rest) -> Rest:
-    return {"choice": _choose(value)}
-
-
-def _choose(value: Json) -> Choice:
+def _choose(value: Json, tools: tuple[Tool, ...]) -> Choice:
     # What a client sends may not be hashable: tuples, not sets.
     if isinstance(value, str):
         if value in {"auto", "none", "required"}:
             return Choice(ToolMode(value))
         raise BadRequestError("tool_choice: must be auto, none, required or an object that names a tool")
     choice = values.mapping(value, "tool_choice")
-    kind, name = choice.get("type"), choice.get("name")
-    if kind in ("function", "custom") and isinstance(name, str) and name:
-        return Choice(ToolMode.ONE, name, rest={SHAPE: choice})
-    mode, tools = choice.get("mode"), choice.get("tools")
-    if kind == "allowed_tools" and mode in ("auto", "required") and isinstance(tools, list) and tools:
-        names = [tool.get("name") if isinstance(tool, dict) else None for tool in tools]
-        if all(isinstance(each, str) and each for each in names):
-            return Choice(ToolMode(mode), allowed=tuple(map(str, names)), rest={SHAPE: choice})
+    if choice.get("type") in ("function", "custom"):
+        meant = namespaces.named(choice, tools)
+        return Choice(ToolMode.ONE, meant[0], rest={SHAPE: choice}) if meant else _unknown(choice)
+    return (_allowed(choice, tools) if choice.get("type") == "allowed_tools" else None) or _unknown(choice)
+
+
+def _allowed(choice: Rest, tools: tuple[Tool, ...]) -> Choice | None:
+    """A choice among some tools; None: some of them are not the client's own."""
+    mode, listed = choice.get("mode"), choice.get("tools")
+    if mode not in ("auto", "required") or not isinstance(listed, list) or not listed:
+        return None
+    meant = [namespaces.named(each, tools) if isinstance(each, dict) else () for each in listed]
+    if not all(meant):
+        return None
+    return Choice(ToolMode(mode), allowed=tuple(name for names in meant for name in names), rest={SHAPE: choice})
+
+
+def _unknown(choice: Rest) -> Choice:
     return Choice(ToolMode.AUTO, foreign=choice)
 
 
@@ -195,7 +215,6 @@ _TAKERS: Final[Mapping[str, Callable[[Json, Rest], Rest]]] = {
     "reasoning": _reasoning_field,
     "text": _text_field,
     "tools": _tools,
-    "tool_choice": _choice,
 }
 
 
@@ -282,6 +301,9 @@ def _call(item: Rest, path: str) -> Turn:
     free = item["type"] == "custom_tool_call"
     field = "input" if free else "arguments"
     rest = _rest(item, "type", "call_id", "name", field)
+    space = item.get(namespaces.KIND)
+    if isinstance(space, str) and space:
+        rest[SHAPE], name = name, namespaces.flat(space, name)
     call = ToolCall(_named(ident, f"{path}.call_id"), name, as_text(item.get(field)), free, rest)
     return Turn(Role.ASSISTANT, (call,))
 

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from pointsman.dialects import errors, skim
 from pointsman.dialects.calls import as_text
-from pointsman.dialects.responses.frames import DECODER, Item, Slot
+from pointsman.dialects.responses.frames import DECODER, MORE, Item, Slot
 from pointsman.dialects.responses.items import CALLS, call_of, finish_of, marks, word_of
 from pointsman.dialects.responses.reply import read_usage, told_of
 from pointsman.dialects.responses.request import HOME, join_texts, seal_of, thoughts
@@ -48,13 +48,15 @@ _WORDS: Final = "response.output_text.delta"
 class StreamReader:
     """Follows a target's stream. State: the items by identifier and number, and how many parts have opened."""
 
-    __slots__ = ("_begun", "_called", "_ended", "_events", "_hot", "_hot_at", "_hot_id", "_items", "_keys", "_parts")
+    __slots__ = ("_begun", "_called", "_ended", "_events", "_halves", "_hot", "_hot_at", "_hot_id", "_items", "_keys",
+                 "_parts")  # fmt: skip
 
     def __init__(self) -> None:
         self._items: list[Item] = []
         self._keys: dict[Json, Item] = {}
         self._parts = 0
         self._begun = self._ended = self._called = False
+        self._halves = skim.Halves()
         self._events: list[Event] = []
         self._hot: Slot | None = None  # the part that grew last, and how events tell that it is meant
         self._hot_id: Json = None
@@ -66,7 +68,7 @@ class StreamReader:
         if not data or data == b"[DONE]":
             return []
         try:
-            event = skim.decode(DECODER, data)
+            event = self._halves.decode(DECODER, data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise StreamError(f"no Responses event: {data[:80]!r}") from error
         kind = event.type or frame.event.decode("ascii", "replace")
@@ -77,6 +79,15 @@ class StreamReader:
                 self._hot.pieces.append(delta)
                 return [Grew(self._hot.index, delta)]
         return self._take(kind, event)
+
+    def more(self, run: bytes) -> Grew | None:
+        """See `codecs.StreamReader`."""
+        hot = self._hot
+        event = skim.only(run, MORE) if hot is not None and not hot.closed else None
+        if hot is None or event is None or event.item_id != self._hot_id or event.content_index != self._hot_at:
+            return None
+        hot.pieces.append(event.delta)
+        return Grew(hot.index, event.delta)
 
     def _take(self, kind: str, event: Fields) -> list[Event]:
         handle = self._HANDLERS.get(kind)
@@ -289,7 +300,7 @@ class StreamReader:
             beyond = marks(None, said)
             rest = {name: {**slot.rest.get(name, {}), **beyond[name]} for name in beyond}
             self._close(slot, rest=rest)
-        elif isinstance(word, Foreign):
+        elif isinstance(word, Foreign) and slot.index < 0:
             self._open(slot, word)
         self._close(slot)
 

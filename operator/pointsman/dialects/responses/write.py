@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec.structs import replace
 
+from pointsman.dialects.calls import is_cut
 from pointsman.dialects.responses import items
-from pointsman.dialects.responses.items import CALLS, CUT, Names
+from pointsman.dialects.responses.items import CALLS, CUT, Called, Names
 from pointsman.dialects.responses.reply import base, ended
 from pointsman.dialects.responses.request import HOME
 from pointsman.exchange import FailureKind
@@ -31,7 +32,7 @@ from pointsman.neutral import (
 )
 
 if TYPE_CHECKING:
-    from pointsman.exchange import Failure, Usage
+    from pointsman.exchange import Failure
     from pointsman.neutral import Event, Finish, Json, Part, Request, Rest
 
 _ENCODE: Final = msgspec.json.Encoder().encode
@@ -95,11 +96,10 @@ class StreamWriter:
     def __init__(self, request: Request, now: int) -> None:
         self._request = request
         self._now = now
-        self._customs = items.custom_tools(request)
+        self._called = Called(request)
         self._number = 0
         self._names = Names("", "", now)
         self._answer: Rest = {}
-        self._usage: Usage | None = None
         self._items: dict[int, Json] = {}  # the whole ones, by number
         self._count = 0
         self._growing: dict[int, _Growing] = {}
@@ -132,7 +132,6 @@ class StreamWriter:
     # The answer
 
     def _begin(self, event: Begun) -> bytes:
-        self._usage = event.usage
         created = event.created or self._now
         self._names = Names(event.id, event.model, created)
         self._answer = base(self._request, self._names, event.model, created)
@@ -145,7 +144,7 @@ class StreamWriter:
         frames.append(self._retire(event.finish))
         output = [self._items[number] for number in sorted(self._items)]
         now = max(self._now, self._answer["created_at"])
-        answer = ended(self._answer, output, event.finish, event.usage or self._usage, now)
+        answer = ended(self._answer, output, event.finish, event.usage, now)
         frames.append(self._event(answer["status"], {"response": answer}))
         return b"".join(frames)
 
@@ -226,6 +225,9 @@ class StreamWriter:
         said = {"text": part.text, "logprobs": []} if isinstance(part, Text) else {"refusal": part.text}
         whole = items.content(part)
         frames = self._event(f"{growing.kind}.done", {**growing.place, **said})
+        for number, cited in enumerate(whole.get("annotations") or ()):
+            note = {**growing.place, "annotation_index": number, "annotation": cited}
+            frames += self._event("output_text.annotation.added", note)
         frames += self._event("content_part.done", {**growing.place, "part": whole})
         message = growing.message
         if message is None:
@@ -282,11 +284,11 @@ class StreamWriter:
 
     def _open_call(self, index: int, part: ToolCall) -> bytes:
         number = self._take_number()
-        custom = part.free or part.name in self._customs
+        custom = part.free or part.name in self._called.customs
         ident = self._names.item("ctc" if custom else "fc", number, part)
         place: Rest = {"item_id": ident, "output_index": number}
         growing = _Growing(part, "custom_tool_call_input" if custom else "function_call_arguments", place)
-        item = items.call(ident, replace(part, arguments=""), custom=custom, status="in_progress")
+        item = items.call(ident, replace(part, arguments=""), self._called, "in_progress")
         frames = self._added(number, {**item, CALLS[item["type"]]: ""})
         if custom and not part.free:
             # A function's arguments are a custom tool's input only when they are whole.
@@ -297,12 +299,13 @@ class StreamWriter:
 
     def _close_call(self, growing: _Growing, part: ToolCall) -> bytes:
         custom = growing.kind == "custom_tool_call_input"
-        item = items.call(growing.place["item_id"], part, custom=custom)
+        item = items.call(growing.place["item_id"], part, self._called)
         field = CALLS[item["type"]]
         frames = b""
         if item[field] and not any(growing.pieces if growing.head else ()):
             growing.stream()
             frames += self._grow(growing, item[field])
-        named = {} if custom else {"name": part.name}
-        frames += self._event(f"{growing.kind}.done", {**growing.place, **named, field: item[field]})
+        if not is_cut(part):  # clients take what is told here for whole
+            named = {} if custom else {"name": item["name"]}
+            frames += self._event(f"{growing.kind}.done", {**growing.place, **named, field: item[field]})
         return frames + self._done(growing.place["output_index"], item)
