@@ -1,0 +1,1 @@
+"""Our translation beside LiteLLM's: the same requests, the same scripted vendors, both answers looked into."""
