@@ -49,18 +49,20 @@ _ENCODE = msgspec.json.Encoder().encode
 
 
 class Translation:
-    """A client's request in the words of any target. State: what was read of it, once it has been.
+    """A client's request in the words of any target. State: what was read of it, and what each target may be told.
 
     `drop_tools`: tools that only the vendor of the client's dialect has are left out for targets of others, and named.
     """
 
-    __slots__ = ("_drop_tools", "_fields", "_request", "home")
+    __slots__ = ("_drop_tools", "_fields", "_losses", "_request", "_told", "home")
 
     def __init__(self, home: Dialect, fields: Mapping[str, Raw], *, drop_tools: bool = False) -> None:
         self.home = home
         self._fields = fields
         self._drop_tools = drop_tools
         self._request: Request | None = None
+        self._told: dict[tuple[Dialect, str], tuple[Request, tuple[str, ...]]] = {}
+        self._losses: dict[tuple[Dialect, str, str], Loss] = {}
 
     @property
     def request(self) -> Request:
@@ -71,6 +73,13 @@ class Translation:
 
     def loss(self, dialect: Dialect, model: Model, provider: Provider) -> Loss:
         """What of the request a target is not told when it is asked in this dialect."""
+        key = (dialect, provider.name, model.id)
+        loss = self._losses.get(key)
+        if loss is None:
+            loss = self._losses[key] = self._loss(dialect, model, provider)
+        return loss
+
+    def _loss(self, dialect: Dialect, model: Model, provider: Provider) -> Loss:
         try:
             request, left_out = self._for(dialect, provider)
             loss = codecs.ALL[dialect].loss(request, model, provider)
@@ -99,6 +108,12 @@ class Translation:
 
     def _for(self, dialect: Dialect, provider: Provider) -> tuple[Request, tuple[str, ...]]:
         """The request as a target may be told of it, and the names of the tools that it is not told of."""
+        told = self._told.get((dialect, provider.name))
+        if told is None:
+            told = self._told[dialect, provider.name] = self._tell(dialect, provider)
+        return told
+
+    def _tell(self, dialect: Dialect, provider: Provider) -> tuple[Request, tuple[str, ...]]:
         request = seals.only(self.request, provider.name, dialect)
         if dialect is self.home:
             return request, ()
@@ -142,18 +157,8 @@ class Translator:
     """
 
     __slots__ = (
-        "_idents",
-        "_lost",
-        "_more",
-        "_names",
-        "_prompt",
-        "_provider",
-        "_read",
-        "_says",
-        "_way",
-        "_write",
-        "spoke",
-    )
+        "_idents", "_lost", "_more", "_names", "_prompt", "_provider", "_read", "_says", "_way", "_write", "spoke",
+    )  # fmt: skip
 
     def __init__(self, way: Crossing) -> None:
         reader = codecs.ALL[way.dialect].StreamReader()
