@@ -27,10 +27,12 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP)  ## Watch two real backends, one killed in the middle of it: no request fails
 	@$(BIN)/python demo/demo.py
 
+# The last one skips, and says so, where vLLM is not in the cache: `make test-real` puts it there.
 test: lint  ## Everything: linters, unit tests, real servers, the real control plane, the real node, real agents
 	@$(BIN)/python -m testbed prepare
 	@$(BIN)/python -m pytest -m "not real and not agents"
 	@$(BIN)/python -m pytest tests/clients
+	@$(BIN)/python -m pytest -m real tests/real
 
 test-fast: $(STAMP)  ## The tests that need neither control plane nor node
 	@$(BIN)/python -m pytest -m "not cluster and not node and not wall and not real and not agents"

@@ -235,7 +235,7 @@ def test_what_cannot_be_used_is_said(simulated: ControlPlane, operator: Operator
     provider: Object = {
         "apiVersion": "pointsman.dev/v1alpha1", "kind": "ModelProvider", "metadata": {"name": "limited"},
         "spec": {"type": "Ollama", "endpoint": {"baseUrl": "http://127.0.0.1:9"},
-                 "models": [{"id": "m", "compat": {"thinkingFormat": "x"}}]},
+                 "models": [{"id": "m", "compat": {"toolCallArgumentsEncoding": "x"}}]},
     }  # fmt: skip
     route: Object = {
         "apiVersion": "pointsman.dev/v1alpha1", "kind": "ModelRoute", "metadata": {"name": "lost"},

@@ -101,7 +101,8 @@ def test_the_answer_is_whole(llama: LlamaServer, dialect: Dialect, cut: int, way
     step, *_ = steps(way, Translation(dialect, head.fields), told, head, target(dialect))
     again = ask(llama, step.spoken, body(step, head, target(dialect)))
     answer = read(dialect, b"".join(frame.raw for frame in sent) + joined(dialect, told, step, again))
-    assert (answer.text, answer.stop, answer.ids) == (TEXT, whole.stop, whole.ids)
+    assert (answer.text, answer.stop) == (TEXT, whole.stop)
+    assert answer.ids <= whole.ids  # it dates each chunk anew: an answer may be of two seconds
     assert answer.usage is not None
     assert whole.usage is not None
     assert answer.usage[1] == pytest.approx(whole.usage[1], abs=1)
