@@ -32,7 +32,7 @@ test: lint  ## Everything: linters, unit tests, real servers, the real control p
 	@$(BIN)/python -m testbed prepare
 	@$(BIN)/python -m pytest -m "not real and not agents"
 	@$(BIN)/python -m pytest tests/clients
-	@$(BIN)/python -m pytest -m real tests/real
+	@$(BIN)/python -m pytest -m real tests/real/test_translation.py
 
 test-fast: $(STAMP)  ## The tests that need neither control plane nor node
 	@$(BIN)/python -m pytest -m "not cluster and not node and not wall and not real and not agents"
