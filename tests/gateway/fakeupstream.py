@@ -3,6 +3,7 @@
 ok                     answers well               slow         a word every 50 ms
 status-N               error N in OpenAI's shape  html-N       a page with status N
 rate-limited           429, Retry-After: 7        context, policy, wrong   400 of that kind
+wrong-field            400 with the parameter that is wrong and a code of its own
 empty                  an answer without words    garbage      200, but no JSON and no event
 error-first            an error as first event    preamble-error   the preamble, then an error
 cut-before             reset before the head      cut-preamble, cut-mid, reset-mid   …after it, after two words
@@ -157,9 +158,9 @@ class Answer:
             return await self.whole(200, b"it works!", "text/plain")
         return await (self.stream() if self.streamed else self.answer())
 
-    async def error(self, status: int, message: str, code: str = "", extra: str = "") -> bool:
+    async def error(self, status: int, message: str, code: str = "", extra: str = "", param: str | None = None) -> bool:
         body = json.dumps(
-            {"error": {"message": message, "type": code or "error", "param": None, "code": code}}
+            {"error": {"message": message, "type": code or "error", "param": param, "code": code}}
         ).encode()
         return await self.whole(status, body, "application/json", extra)
 
@@ -239,6 +240,7 @@ _ERRORS: dict[str, tuple[Any, ...]] = {
     "context-unsaid": (400, "input is too long", "context_length_exceeded"),
     "policy": (400, "flagged by content policy", "content_policy_violation"),
     "wrong": (400, "messages[0].role: unknown", "invalid_request_error"),
+    "wrong-field": (400, "tools[0]: no such type", "unsupported_parameter", "", "tools[0].type"),
 }
 
 

@@ -152,6 +152,21 @@ async def test_a_refusal_is_told_in_the_clients_words(
     assert (reply.json.get("type") == "error") == (client == "messages")
 
 
+@pairs
+async def test_what_a_refusal_names_crosses(start: Start, upstream: FakeUpstream, client: str, target: str) -> None:
+    """The parameter and the code that the target names stay, in the client's shape; nothing else of its body does."""
+    gateway = await start(chain(speaking(target, "a", upstream, "wrong-field")))
+    reply = await gateway.ask(client)
+    error = reply.json["error"]
+    assert reply.status == 400
+    assert "tools[0]: no such type" in error["message"]
+    assert (error["param"], error["code"]) == ("tools[0].type", "unsupported_parameter")
+    assert (reply.json.get("type"), error["type"]) == (
+        "error" if client == "messages" else None,
+        "invalid_request_error",
+    )
+
+
 LOST = {
     "completions": {"n": 2},
     "responses": {"tools": [{"type": "web_search"}]},

@@ -50,6 +50,16 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     content_type: bytes = b"application/json"
 
 
+class Refusal(msgspec.Struct, frozen=True, gc=False):
+    """A target's own refusal of a request. `own`: it is in the client's dialect; `vendor`: header lines beside it."""
+
+    status: int
+    content_type: bytes
+    body: bytes
+    vendor: bytes
+    own: bool
+
+
 def unknown_model(wire: Wire, routing: Routing, model: str) -> Answer:
     """404 that helps: close names, else what there is."""
     similar = routing.similar(model)
@@ -135,15 +145,13 @@ def overloaded(wire: Wire, route: Route, wait: int) -> Answer:
     return Answer(503, "overloaded", body, b"retry-after: %d\r\n" % wait)
 
 
-def passed_on(  # noqa: PLR0913, PLR0917 - all that is kept of a refusal
-    wire: Wire, run: Run, status: int, content_type: bytes, body: bytes, vendor: bytes
-) -> Answer:
-    """A target's own refusal of the request, as it came if it is in the client's dialect. `vendor`: lines beside it."""
-    failure = run.attempts[-1].failure
-    status = 400 if status in _NEVER_OURS or not 400 <= status < 500 else status
+def passed_on(wire: Wire, run: Run, refusal: Refusal) -> Answer:
+    """A target's refusal of the request: as it came if it is in the client's dialect, else what it names told in it."""
+    failure, body, vendor = run.attempts[-1].failure, refusal.body, refusal.vendor
+    status = 400 if refusal.status in _NEVER_OURS or not 400 <= refusal.status < 500 else refusal.status
     code = "content_policy_violation" if failure.kind is FailureKind.CONTENT_POLICY else "invalid_request"
-    if wire.is_error(body):
-        return Answer(status, code, body, vendor, content_type or b"application/json")
+    if refusal.own and wire.is_error(body):
+        return Answer(status, code, body, vendor, refusal.content_type or b"application/json")
     return Answer(status, code, wire.write_error(status, code, failure.message, errors.particulars(body)), vendor)
 
 

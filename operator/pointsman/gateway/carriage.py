@@ -19,6 +19,7 @@ from pointsman.dialects import errors, messages, responses, resume
 from pointsman.dialects.translation import Translation
 from pointsman.exchange import Failure, FailureKind
 from pointsman.gateway import fields
+from pointsman.gateway.answers import Refusal
 from pointsman.gateway.reading import Reading, Refused
 from pointsman.gateway.upstream import field
 from pointsman.names import Dialect
@@ -87,7 +88,7 @@ class Carriage(msgspec.Struct, eq=False):
     _sent: bytes = b""
     _body: bytes = b""
     _reading: Reading | None = None
-    _refusal: tuple[int, bytes, bytes, bytes] | None = None  # status, type, body, told fields of a target's refusal
+    _refusal: Refusal | None = None  # the last that a target gave
     _retried: bool = False  # on a fresh connection, after a kept one was found dead
     _stall: float = 0.0
     _sent_at: float = 0.0
@@ -282,7 +283,7 @@ class Carriage(msgspec.Struct, eq=False):
     def _keep_refusal(self) -> None:
         if isinstance(self._reading, Refused):
             own = self.tally.dialect is self.lane.dialect
-            self._refusal = (self.status, self._type, self._reading.take() if own else b"", self.vendor)
+            self._refusal = Refusal(self.status, self._type, self._reading.take(), self.vendor, own)
 
     def _cool(self, candidate: Candidate, failure: Failure, began: float, *, reached: bool) -> None:
         """What a failure means for the requests that follow."""

@@ -354,7 +354,7 @@ class Exchange(Delivery, eq=False):
         if command.committed and failure is not None:
             self._fail_inside(account.cause(run))
         elif failure is not None and failure.kind in _BAD and self._refusal is not None:
-            self.refuse(answers.passed_on(lane.wire, run, *self._refusal))
+            self.refuse(answers.passed_on(lane.wire, run, self._refusal))
         elif wait := load.refused(self):
             self.refuse(answers.overloaded(lane.wire, lane.route, wait))
         else:
