@@ -109,6 +109,7 @@ def finish(exchange: Carriage, status: int, code: str) -> None:
         usage = exchange.usage = _guess(exchange)
     if first:
         tally = exchange.tally
+        tally.want.at = now
         tally.first.fresh.append(first)
         tally.duration.fresh.append(total)
         if usage is not _NONE:

@@ -76,7 +76,7 @@ def _config(state: State, _fields: Mapping[bytes, bytes]) -> Answer:
         "error": state.error,
         "version": __version__,
     }
-    return _json(body)
+    return _json(body | state.demand.told(state.exchanges, state.now))
 
 
 def _models(state: State, fields: Mapping[bytes, bytes]) -> Answer:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pointsman.failover.choose import Chain, Passed
     from pointsman.failover.health import Health
     from pointsman.failover.machine import Run
-    from pointsman.gateway.routing import Routing
+    from pointsman.gateway.routing import Lane, Routing
     from pointsman.table import Model, Route, Target
 
 _SHOWN: Final = 20  # names in an error's text
@@ -135,6 +135,23 @@ def exhausted(wire: Wire, route: Route, run: Run, wait: int) -> Answer:
     extra = b"retry-after: %d\r\n" % wait
     body = wire.write_error(status, code, message, {"attempts": attempts, "retry_after": wait})
     return Answer(status, code, body, extra)
+
+
+def nobody(lane: Lane, now: float) -> Answer:
+    """A route that has nothing to try: what sleeps is told before all else, as it soon does not."""
+    return starting(lane, now) if lane.asleep else no_candidate(lane.wire, lane.route, lane.chain)
+
+
+def starting(lane: Lane, now: float) -> Answer:
+    """Whatever could answer sleeps, as nobody wanted it, and this request has woken it: 503, and when to come again."""
+    wire, wait = lane.wire, min(want.wait(now) for want in lane.sleeping())
+    names = ", ".join(f"{each.provider.name}/{each.model.id}" for each in lane.asleep)
+    message = f"the model is being started for {lane.route.model_name!r} ({names}): come again in {wait} s"
+    targets = [
+        {"target": f"{p.provider}/{p.model}", "reason": p.reason, "message": p.message} for p in lane.chain.passed
+    ]
+    body = wire.write_error(503, "model_starting", message, {"retry_after": wait, "passed": targets})
+    return Answer(503, "model_starting", body, b"retry-after: %d\r\n" % wait)
 
 
 def overloaded(wire: Wire, route: Route, wait: int) -> Answer:

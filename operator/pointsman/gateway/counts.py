@@ -41,7 +41,7 @@ def begin(state: State, client: Client, request: Request) -> None:
     if taken is None:
         return
     lane, head, _ = taken
-    if lane.chain.candidates:
+    if lane.chain.candidates or lane.asleep:
         Count(state, client, lane, head, request.fields).start()
     else:
         client.refuse(_refused(state, lane))
@@ -101,7 +101,7 @@ class Count:
         return self._translation.fields(candidate.dialect, candidate.model, candidate.provider)
 
     def _estimate(self) -> None:
-        candidates = self._order.candidates or self._lane.chain.candidates
+        candidates = self._order.candidates or self._lane.chain.candidates or self._lane.asleep
         tokens = self._state.windows.tokens(candidates[0], self._head)
         self._answer(tokens, _told(decision.estimated(self._lane.route.name)))
 

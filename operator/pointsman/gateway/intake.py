@@ -13,7 +13,7 @@ from pointsman.dialects import needs
 from pointsman.exchange import BadRequestError
 from pointsman.failover import choose
 from pointsman.failover.machine import Run
-from pointsman.gateway import answers, store
+from pointsman.gateway import answers, demand, store
 from pointsman.gateway.answers import Answer
 from pointsman.gateway.load import PATIENCE
 from pointsman.gateway.relay import Exchange
@@ -71,6 +71,7 @@ def admit(
     if lane is None:
         client.refuse(answers.unknown_model(wire, routing, head.model))
         return None
+    demand.note(lane.wanted, state.now)
     return lane, head, kept
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from pointsman import counting
 from pointsman.failover import choose, context
 from pointsman.failover.choose import Passed
+from pointsman.failover.context import Fit
 from pointsman.gateway import answers
 from pointsman.gateway.asking import Asking
 
@@ -52,6 +53,8 @@ def _look(exchange: Exchange, counted: Counted) -> None:
     exchange.asking = None
     if order.candidates:
         exchange.go(order)
+    elif any(windows.look(each, head, None)[0] is not Fit.NO for each in exchange.lane.asleep):
+        exchange.refuse(answers.starting(exchange.lane, exchange.state.now))
     else:
         exchange.refuse(answers.too_long(exchange.wire, exchange.lane.route, passed))
 

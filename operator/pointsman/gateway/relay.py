@@ -49,9 +49,9 @@ class Exchange(Delivery, eq=False):
         self._client.exchange = self
         self.state.exchanges.add(self)
         if not lane.chain.candidates:
-            if lane.chain.fenced_in:
+            if lane.chain.fenced_in and not lane.asleep:
                 self.state.metrics.blocked[lane.route.name,].n += 1
-            self.refuse(answers.no_candidate(lane.wire, lane.route, lane.chain))
+            self.refuse(answers.nobody(lane, self.state.now))
             return
         if lane.chain.cold:
             waking.wake(self.state, lane)
@@ -280,6 +280,7 @@ class Exchange(Delivery, eq=False):
         if self._dials:  # not the first: leave nothing of the one before
             self._forget_answer()
         self.tally = tally = self.lane.tally(candidate)
+        tally.want.at = state.now
         self.tried_at = now = time.monotonic() if self.run.attempts else self.started
         if tally.limited and (busy := load.take(self, now)) is not None:
             self._break(busy)

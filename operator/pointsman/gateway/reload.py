@@ -54,7 +54,7 @@ class Reloader:
 
     def _put_in_force(self, table: tables.RoutingTable, renewed: frozenset[str]) -> None:
         state = self._state
-        routing = Routing(table, self._credentials, state.pools, state.metrics, state.pace)
+        routing = Routing(table, self._credentials, state.pools, state.metrics, state.pace, state.demand)
         old = state.routing
         for provider in table.providers:
             before = old.providers.get(provider.name) if old is not None else None
@@ -66,6 +66,7 @@ class Reloader:
                 state.health.recovered(provider.name, state.now)
         state.routing = routing
         state.limits.bind(table.providers)
+        state.demand.bind(table.providers, state.now)
         state.error, state.absent = "", False
         state.metrics.last_load = time.time()
         state.pools.keep_only([place.backend for place in routing.places.values()])

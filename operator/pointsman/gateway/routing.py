@@ -18,7 +18,7 @@ from pointsman.dialects.services import Service
 from pointsman.failover import choose
 from pointsman.failover.choose import Need
 from pointsman.failover.context import MEDIA
-from pointsman.gateway import decision, fields
+from pointsman.gateway import decision, demand, fields
 from pointsman.names import Dialect, Location, Mode, Way
 from pointsman.table import Fence, Route, RoutingTable, TableError, Target
 
@@ -68,7 +68,7 @@ class Tally:
     __slots__ = (
         "_openings", "_prices", "_taught", "_taught_at", "_timeouts", "candidate", "cost", "crosses", "dialect",
         "duration", "first", "head", "hosted", "input", "keeps", "limited", "line", "mends", "ok", "output", "place",
-        "requests", "told", "way", "wire",
+        "requests", "told", "want", "way", "wire",
     )  # fmt: skip
 
     def __init__(self, lane: Lane, candidate: Candidate, metrics: Metrics) -> None:
@@ -88,6 +88,7 @@ class Tally:
         self.input = metrics.tokens[provider, model, lane.dialect, "input"]
         self.output = metrics.tokens[provider, model, lane.dialect, "output"]
         self.place = lane.routing.places[provider]
+        self.want = lane.routing.demand.want(provider)
         self.dialect = candidate.dialect
         self.wire = dialects.WIRES[candidate.dialect]
         self.crosses = candidate.translated  # its answers are read and written anew
@@ -167,6 +168,7 @@ class Lane:
         "_asked_in",
         "_metrics",
         "_tallies",
+        "asleep",
         "chain",
         "dialect",
         "measured",
@@ -174,6 +176,7 @@ class Lane:
         "model",
         "route",
         "routing",
+        "wanted",
         "wire",
     )
 
@@ -184,7 +187,14 @@ class Lane:
         self.wire = dialects.WIRES[need.dialect]
         # Of a list of texts each must fit by itself: its size says nothing of that.
         self.measured = not isinstance(need.dialect, Service)
-        self.chain = choose.survey(route, routing.providers, need, routing.keyless, pace)
+        chain = choose.survey(route, routing.providers, need, routing.keyless, pace)
+        self.wanted = tuple(map(routing.demand.want, demand.wanted(chain)))
+        self.asleep = demand.asleep(chain)
+        if self.asleep:
+            known, awake = routing.providers, demand.passing(route, self.asleep)
+            chain = choose.survey(awake, known, need, routing.keyless, pace)
+            chain = msgspec.structs.replace(chain, passed=demand.explained(chain.passed, known))
+        self.chain = chain
         self.minds_media = self.measured and not need.needs & MEDIA and choose.minds_media(self.chain)
         self._metrics = metrics
         self._tallies: dict[Candidate, Tally] = {}
@@ -202,6 +212,10 @@ class Lane:
             tally = self._tallies[candidate] = Tally(self, candidate, self._metrics)
         return tally
 
+    def sleeping(self) -> list[demand.Want]:
+        """The Wants of those that sleep."""
+        return [self.routing.demand.want(candidate.provider.name) for candidate in self.asleep]
+
     def asked_in(self, candidate: Candidate, dialect: Dialect) -> Candidate:
         """The target as it is asked in one of its other dialects; always the same object."""
         if dialect is candidate.dialect:
@@ -215,13 +229,20 @@ class Lane:
 class Routing:
     """One table in force. State: the lanes that were asked for so far."""
 
-    __slots__ = ("_lanes", "_metrics", "_names", "_pace", "keyless", "places", "providers", "table")
+    __slots__ = ("_lanes", "_metrics", "_names", "_pace", "demand", "keyless", "places", "providers", "table")
 
-    def __init__(
-        self, table: RoutingTable, credentials: Mapping[str, str], pools: Pools, metrics: Metrics, pace: Pace
+    def __init__(  # noqa: PLR0913, PLR0917 - all that lanes are made of
+        self,
+        table: RoutingTable,
+        credentials: Mapping[str, str],
+        pools: Pools,
+        metrics: Metrics,
+        pace: Pace,
+        wants: demand.Demand,
     ) -> None:
         """TableError: a provider that cannot be used at all."""
         self.table = table
+        self.demand = wants
         self.providers = {provider.name: provider for provider in table.providers}
         self.keyless = _keyless(table, credentials)
         self.places = {

@@ -20,6 +20,7 @@ import uvloop
 
 from pointsman import address
 from pointsman.gateway.crowd import Crowd
+from pointsman.gateway.demand import Board
 from pointsman.gateway.edge import Client
 from pointsman.gateway.reload import PERIOD, Reloader
 from pointsman.gateway.state import SWEEP, Options, State
@@ -54,6 +55,7 @@ async def serve(
     stop: asyncio.Event,
     started: asyncio.Future[State] | None = None,
     hurry: asyncio.Event | None = None,
+    board: Board | None = None,
 ) -> None:
     """Serve until `stop` is set, then drain, which `hurry` ends at once. `started` gets the state.
 
@@ -61,6 +63,7 @@ async def serve(
     """
     loop = asyncio.get_running_loop()
     state = State(options, loop)
+    state.demand.board = board
     reloader = Reloader(state)
     reloader.look()
     sockets = [listen(options)]
@@ -170,11 +173,12 @@ async def _sweep_slowly(state: State, reloader: Reloader) -> None:
         reloader.look()
         state.pools.sweep(state.now)
         state.store.expire(state.now)
+        state.demand.share(state.exchanges, state.now)
         for client in list(state.clients):
             client.time_out(state.now)
 
 
-def _run(options: Options) -> int:
+def _run(options: Options, board: Board | None = None) -> int:
     async def body() -> None:
         stop, hurry = asyncio.Event(), asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -184,7 +188,7 @@ def _run(options: Options) -> int:
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, end)
-        await serve(options, stop, hurry=hurry)
+        await serve(options, stop, hurry=hurry, board=board)
 
     _raise_files()
     gc.freeze()  # what was imported stays: the collector need not look at it again
@@ -206,7 +210,8 @@ def _raise_files() -> None:
 
 def _supervise(options: Options) -> int:
     """A process for each worker; when one ends by itself, all do, and whoever started us starts us again."""
-    workers = [_fork(options) for _ in range(options.workers)]
+    board = Board(options.workers)
+    workers = [_fork(options, board, i) for i in range(options.workers)]
     stopping = False
 
     def stop(_number: int, _frame: object) -> None:
@@ -231,10 +236,11 @@ def _supervise(options: Options) -> int:
     return 1 if worst else 0
 
 
-def _fork(options: Options) -> int:
+def _fork(options: Options, board: Board, slot: int) -> int:
     pid = os.fork()
     if pid == 0:
-        os._exit(_run(options))
+        board.mine = slot
+        os._exit(_run(options, board))
     return pid
 
 

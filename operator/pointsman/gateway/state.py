@@ -13,6 +13,7 @@ from pointsman.failover.context import Windows
 from pointsman.failover.health import Health
 from pointsman.failover.limits import Limits, Queue
 from pointsman.failover.pace import Pace
+from pointsman.gateway.demand import Demand
 from pointsman.gateway.journal import Journal
 from pointsman.gateway.keeping import Keeper
 from pointsman.gateway.metrics import Metrics
@@ -76,6 +77,7 @@ class State:
         self.clients: set[Client] = set()
         self._ids = itertools.count(1)
         self._prefix = secrets.token_hex(6).encode()
+        self.demand = Demand(time.monotonic())
         self.epoch = time.time() - time.monotonic()  # what makes a monotonic time one of the calendar
         self.tick()
 
