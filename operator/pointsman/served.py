@@ -89,14 +89,15 @@ class Look:
 
     figures: Mapping[str, float]
     running: float = 0.0  # requests in work
-    asleep: bool = False
+    asleep: bool | None = False  # None: they do not tell
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
     """How an engine is watched behind a server that answers without it.
 
-    `paths` are asked with GET until `read` makes a Look of an answer; None: it is none.
+    `paths` are asked with GET until `read` makes a Look of an answer that tells whether the engine sleeps; None: it is
+    none. What none tells goes by the first Look, of an engine that is awake.
     """
 
     paths: tuple[str, ...]

@@ -77,6 +77,21 @@ def test_it_tells_that_it_sleeps() -> None:
     assert asleep.asleep
 
 
+def test_figures_without_a_sleep_state_do_not_tell_of_sleep() -> None:
+    """Those of releases that have none: whether it sleeps is to be asked elsewhere."""
+    found = vllm.look(Answer(200, b'vllm:num_requests_running{engine="0"} 0.0'))
+    assert found
+    assert found.asleep is None
+
+
+def test_it_tells_at_is_sleeping_too() -> None:
+    """As captured; that it does not sleep is no look at its figures, and nothing else's JSON is one."""
+    assert vllm.look(Answer(200, b'{"is_sleeping":true}')) == Look({}, asleep=True)
+    for body in (b'{"is_sleeping":false}', b'{"is_sleeping":"true"}', b"{}", b'{"is_sleeping":', b'{"a":' * 100_000):
+        assert vllm.look(Answer(200, body)) is None
+    assert vllm.look(Answer(404, b'{"is_sleeping":true}')) is None
+
+
 def test_figures_of_something_else_are_none() -> None:
     """A proxy's, an error page, or figures that are no numbers."""
     for answer in (

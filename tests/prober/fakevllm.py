@@ -21,10 +21,14 @@ class Engine(Enum):
 
 
 class FakeVllm:
-    """A context manager. `posted` are the bodies of the requests for tokens; `metrics` False hides /metrics."""
+    """A context manager. `posted` are the bodies of the requests for tokens; `metrics` False hides /metrics.
 
-    def __init__(self, *, metrics: bool = True) -> None:
-        self.engine, self.metrics = Engine.AWAKE, metrics
+    `sleep_state`: the figures tell whether it sleeps. `development`: /is_sleeping is there, which the engine answers.
+    """
+
+    def __init__(self, *, metrics: bool = True, sleep_state: bool = True, development: bool = False) -> None:
+        self.engine, self.metrics, self.sleep_state, self.development = Engine.AWAKE, metrics, sleep_state, development
+        self.got: list[str] = []
         self.posted: list[Any] = []
         self._tokens = 0
         self._over = threading.Event()
@@ -48,10 +52,15 @@ class FakeVllm:
 
     def get(self, path: str) -> tuple[int, str]:
         """As vLLM answers: the list and the health without the engine, the figures as it last told them."""
+        self.got.append(path)
         if path == "/v1/models":
             return 200, json.dumps(MODELS)
         if path == "/metrics" and self.metrics:
             return 200, self._figures()
+        if path == "/is_sleeping" and self.development:
+            if self.engine is Engine.HUNG:
+                self._over.wait()
+            return 200, json.dumps({"is_sleeping": self.engine is Engine.ASLEEP})
         return (200, "") if path == "/health" else (404, '{"detail":"Not Found"}')
 
     def post(self, body: Any) -> tuple[int, str]:
@@ -63,13 +72,15 @@ class FakeVllm:
 
     def _figures(self) -> str:
         self._tokens += self.engine in {Engine.AWAKE, Engine.BUSY}
+        asleep = self.engine is Engine.ASLEEP
         running = 3.0 if self.engine in {Engine.HUNG, Engine.BUSY} else 0.0
         series = {
             'vllm:num_requests_running{engine="0",model_name="tiny"}': running,
             'vllm:generation_tokens_total{engine="0",model_name="tiny"}': float(self._tokens),
-            'vllm:engine_sleep_state{engine="0",sleep_state="awake"}': float(self.engine is not Engine.ASLEEP),
-            'vllm:engine_sleep_state{engine="0",sleep_state="weights_offloaded"}': float(self.engine is Engine.ASLEEP),
         }
+        if self.sleep_state:
+            for state, holds in (("awake", not asleep), ("weights_offloaded", asleep)):
+                series[f'vllm:engine_sleep_state{{engine="0",sleep_state="{state}"}}'] = float(holds)
         return "".join(f"{name} {value}\n" for name, value in series.items())
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:

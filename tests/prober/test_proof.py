@@ -47,6 +47,37 @@ async def test_a_token_or_a_movement_is_proof(  # noqa: PLR0917 - a row of the t
         assert [model.id for model in found.models] == ([] if reason else ["tiny"])
 
 
+@pytest.mark.parametrize("metrics", [True, False], ids=["old", "no-stats"])
+@pytest.mark.parametrize("mode", [Mode.ALIVE, Mode.PROGRESS])
+async def test_sleep_is_asked_for_where_the_figures_do_not_tell(
+    client: httpx.AsyncClient, metrics: bool, mode: Mode
+) -> None:
+    """An older vLLM, or one without figures, tells at /is_sleeping, and is not asked for a token."""
+    with FakeVllm(metrics=metrics, sleep_state=False, development=True) as server:
+        server.engine = Engine.ASLEEP
+        found = await ask(client, request(server.base_url, mode=mode))
+        assert (found.reason, found.certain, server.posted) == ("Asleep", True, [])
+        server.engine = Engine.AWAKE
+        assert (await ask(client, request(server.base_url, mode=mode))).ok
+
+
+async def test_sleep_is_not_asked_for_where_the_figures_tell(client: httpx.AsyncClient) -> None:
+    """A vLLM outside development mode would log a 404 for each."""
+    with FakeVllm(development=True) as server:
+        assert (await ask(client, request(server.base_url))).ok
+        assert "/is_sleeping" not in server.got
+
+
+@pytest.mark.parametrize("mode", [Mode.ALIVE, Mode.PROGRESS])
+async def test_a_question_for_sleep_that_hangs_hides_nothing(client: httpx.AsyncClient, mode: Mode) -> None:
+    """The engine answers it, so a hung one does not: there is time left for the token, and the figures count."""
+    with FakeVllm(sleep_state=False, development=True) as server:
+        server.engine = Engine.HUNG
+        found = await ask(client, replace(request(server.base_url, mode=mode), timeout=3.0))
+        assert (found.reason, found.certain) == ("EngineStalled", True)
+        assert len(server.posted) == (mode is Mode.ALIVE)
+
+
 @pytest.mark.parametrize(
     ("engine", "reason"),
     [(Engine.AWAKE, ""), (Engine.BUSY, ""), (Engine.HUNG, "EngineStalled"), (Engine.ASLEEP, "Asleep")],

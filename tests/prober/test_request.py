@@ -95,10 +95,10 @@ def test_tls_and_headers_come_along() -> None:
 
 
 def test_a_deployed_server_is_asked_at_its_addresses() -> None:
-    """Every ready replica, in one order whatever the cluster says, without anybody's key."""
+    """Every ready replica, in one order whatever the cluster says, with the key that was made for it."""
     found = aimed("key", ("10.0.0.2:8000", "10.0.0.1:8000"), **DEPLOY)
     assert found.request.base_urls == ("http://10.0.0.1:8000", "http://10.0.0.2:8000")
-    assert found.request.token == ""
+    assert found.request.token == "key"
 
 
 @pytest.mark.parametrize(

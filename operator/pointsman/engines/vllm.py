@@ -3,10 +3,15 @@
 The list is guarded by --api-key (401 `{"error": "Unauthorized"}`), unlike /health and /metrics. It is answered without
 the engine: one that sleeps or hangs shows only in /metrics, which the API server keeps from what the engine last said.
 While a long prompt is read no token is counted, but its blocks are.
+
+Releases before `vllm:engine_sleep_state`, and servers with --disable-log-stats, tell at /is_sleeping alone that they
+sleep (or are paused). It is there in development mode, without which nobody can put them to sleep over HTTP. The engine
+itself answers it, so that one that hangs does not.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -51,15 +56,25 @@ def inherit(found: Finding, answers: Mapping[str, Answer]) -> Finding:
 
 
 def look(answer: Answer) -> Look | None:
-    """What /metrics tells of the engine; None: it tells nothing of one."""
+    """What /metrics or /is_sleeping tells of the engine; None: it tells nothing of one."""
     if answer.status != 200:
         return None
+    if answer.body[:1] == b"{":
+        return Look({}, asleep=True) if _sleeps(answer.body) else None
     told = figures.read(answer.body, {*_MOVING, _SLEEP})
     moving = {series: value for series, value in told.items() if not series.startswith(_SLEEP)}
     awake = [value for series, value in told.items() if series.startswith(_SLEEP) and 'sleep_state="awake"' in series]
     if not moving and not awake:
         return None
-    return Look(moving, figures.total(moving, _RUNNING), asleep=bool(awake) and not any(awake))
+    return Look(moving, figures.total(moving, _RUNNING), asleep=not any(awake) if awake else None)
+
+
+def _sleeps(body: bytes) -> bool:
+    try:
+        told = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(told, dict) and told.get("is_sleeping") is True
 
 
 def _model(entry: Json) -> ServedModel | None:
@@ -73,7 +88,7 @@ def _model(entry: Json) -> ServedModel | None:
 KIND: Final = Kind(
     read=read,
     api=(Dialect.CHAT, Dialect.RESPONSES, Dialect.MESSAGES),
-    watch=Watch(("/metrics",), look, patience=2),
+    watch=Watch(("/metrics", "/is_sleeping"), look, patience=2),
     way=Way.FLAGS,
     counting=Counting.VLLM,
 )

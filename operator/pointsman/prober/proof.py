@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # Of the time that a probe has: the rest is for a look at an engine that owes the token.
 _FOR_A_TOKEN: Final = 0.6
+_FOR_MORE: Final = 0.2  # of that time: for what the first look does not tell
 _LOOK_EVERY: Final = 0.5  # seconds
 
 
@@ -78,10 +79,15 @@ async def _look(
     """What the engine's figures say, None: they cannot be seen; and whether they were asked for in vain."""
     if request.kind.watch is None:
         return None, False
+    seen, by = None, deadline
     for each in request.kind.watch.paths:
-        answer = await wire.get(client, request, base_url + each, deadline)
+        answer = await wire.get(client, request, base_url + each, by)
         if answer.error == "Timeout":
-            return None, True
-        if look := request.kind.watch.read(answer):
+            return seen, seen is None
+        look = request.kind.watch.read(answer)
+        if look and look.asleep is not None:
             return look, False
-    return None, False
+        seen = seen or look
+        # What is asked further must leave time for the token: an engine that hangs may not answer it.
+        by = min(deadline, asyncio.get_running_loop().time() + _FOR_MORE * request.timeout)
+    return seen, False
