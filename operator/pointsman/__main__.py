@@ -47,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     _add_gateway(commands.add_parser("gateway", help="serve clients from a routing table"))
     _add_up(commands.add_parser("up", help="do both without a cluster, from files or from servers found running"))
     _add_render(commands.add_parser("render", help="print the routing table that PATH makes"))
+    _add_plan(commands.add_parser("plan", help="print every object that the operator would apply for PATH"))
     _add_explain(commands.add_parser("explain", help="print who would answer for MODEL, and why"))
     _add_import(commands.add_parser("import", help="write the objects that an OpenClaw configuration amounts to"))
     _add_doctor(commands.add_parser("doctor", help="ask each server what agents need, and say how to mend what fails"))
@@ -66,6 +67,12 @@ def _add_operator(command: argparse.ArgumentParser) -> None:
     command.add_argument("--metrics-port", type=int, default=9090)
     command.add_argument("--health-port", type=int, default=8081)
     command.add_argument("--gateway-service", default="pointsman-gateway", metavar="NAME")
+    command.add_argument(
+        "--own-namespace",
+        type=argument_types.namespace,
+        metavar="NAME",
+        help="where the operator runs: engines let its probes in from there alone; else from any namespace",
+    )
     command.add_argument(
         "--mode",
         choices=[str(each) for each in Mode],
@@ -111,6 +118,20 @@ def _add_render(command: argparse.ArgumentParser) -> None:
     command.add_argument("paths", nargs="+", metavar="PATH")
     command.add_argument("--probe", action="store_true", help="ask the servers first; else no network is used")
     command.set_defaults(run=_render)
+
+
+def _add_plan(command: argparse.ArgumentParser) -> None:
+    command.add_argument("paths", nargs="+", metavar="PATH", help="YAML objects of any namespaces, or folders")
+    command.add_argument("--output", "-o", default="yaml", choices=["yaml", "json"], help="json: one List")
+    command.add_argument(
+        "--no-table", action="store_true", help="leave out the routing table, which follows the probes"
+    )
+    command.add_argument("--gateway-service", default="pointsman-gateway", metavar="NAME", help="as the operator's")
+    command.add_argument(
+        "--operator-namespace", type=argument_types.namespace, metavar="NAME",
+        help="where the operator runs: its Pods may then ask engines from there alone",
+    )  # fmt: skip
+    command.set_defaults(run=_plan)
 
 
 def _add_explain(command: argparse.ArgumentParser) -> None:
@@ -160,6 +181,7 @@ def _operator(arguments: argparse.Namespace) -> int:
             metrics_port=arguments.metrics_port,
             health_port=arguments.health_port,
             gateway_service=arguments.gateway_service,
+            own_namespace=arguments.own_namespace or "",
             mode=Mode(arguments.mode),
             kubeconfig=arguments.kubeconfig,
         )
@@ -201,6 +223,20 @@ def _render(arguments: argparse.Namespace) -> int:
     from pointsman.local import show  # noqa: PLC0415
 
     return show.render(arguments.paths, probe=arguments.probe)
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    from pointsman.local import planning  # noqa: PLC0415
+
+    return planning.run(
+        planning.Options(
+            paths=tuple(arguments.paths),
+            output=arguments.output,
+            table=not arguments.no_table,
+            gateway_service=arguments.gateway_service,
+            operator_namespace=arguments.operator_namespace or "",
+        )
+    )
 
 
 def _explain(arguments: argparse.Namespace) -> int:

@@ -23,6 +23,9 @@ ROUTING_CONFIGMAP: Final = "pointsman-routing"
 ROUTING_FILE: Final = "routing.json"
 OPENCLAW_FILE: Final = "openclaw.json"
 CREDENTIALS_SECRET: Final = "pointsman-credentials"  # noqa: S105 - the name of a Secret, not one
+ENGINE_KEYS_SECRET: Final = "pointsman-engine-keys"  # noqa: S105 - likewise; an entry for each deployed provider
+REVISION_ANNOTATION: Final = f"{GROUP}/revision"  # on a Pod template: a hash of what it was made from
+ROLE_LABEL: Final = f"{GROUP}/role"  # of a deployed provider's Pods: engine, or prefetch
 
 GATEWAY_PORT: Final = 8080
 LOCAL_LISTEN: Final = "127.0.0.1:4180"  # none of the ports on which local servers usually listen

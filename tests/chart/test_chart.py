@@ -92,7 +92,9 @@ def test_rights_are_few() -> None:
     assert not any(word in each for each in named for word in ("finalizers", "exec", "role", "nodes"))
     for rule in rules:
         if "secrets" in rule["resources"]:
-            assert rule.get("resourceNames") == ["pointsman-credentials"] or rule["verbs"] == ["get"]
+            assert rule.get("resourceNames") == ["pointsman-credentials", "pointsman-engine-keys"] or rule["verbs"] == [
+                "get"
+            ]
 
 
 def test_gateways_in_several_namespaces() -> None:

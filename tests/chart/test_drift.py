@@ -5,7 +5,14 @@ import tomllib
 import yaml
 
 from chart.rendering import CHART, ROOT, render
-from pointsman.names import CREDENTIALS_SECRET, GATEWAY_LABEL, GATEWAY_PORT, ROUTING_CONFIGMAP, ROUTING_FILE
+from pointsman.names import (
+    CREDENTIALS_SECRET,
+    ENGINE_KEYS_SECRET,
+    GATEWAY_LABEL,
+    GATEWAY_PORT,
+    ROUTING_CONFIGMAP,
+    ROUTING_FILE,
+)
 
 
 def test_the_charts_crds_are_the_repositorys_byte_for_byte() -> None:
@@ -40,4 +47,4 @@ def test_chart_and_code_spell_names_alike() -> None:
     labels = rendered.one("Deployment", "-gateway")["spec"]["template"]["metadata"]["labels"]
     assert labels[GATEWAY_LABEL] == "true"
     rules = [rule for rule in rendered.one("ClusterRole")["rules"] if "resourceNames" in rule]
-    assert [rule["resourceNames"] for rule in rules] == [[ROUTING_CONFIGMAP], [CREDENTIALS_SECRET]]
+    assert [rule["resourceNames"] for rule in rules] == [[ROUTING_CONFIGMAP], [CREDENTIALS_SECRET, ENGINE_KEYS_SECRET]]

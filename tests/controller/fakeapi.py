@@ -30,6 +30,7 @@ class FakeApi:
     _versions: Any = field(default_factory=lambda: itertools.count(100))
     _uids: Any = field(default_factory=lambda: itertools.count(1))
     version: int = 99
+    kinds: frozenset[str] = frozenset()  # of other controllers, that the cluster knows
     hear: Callable[[str, str, Json], None] = lambda *_: None
 
     def get(self, kind: str, namespace: str, name: str) -> Json:
@@ -144,6 +145,23 @@ class Direct:
         return self._write(
             kind.name, "status" if status else "apply", lambda: self.api.apply(kind.name, body, manager, status=status)
         )
+
+    async def merge(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json:
+        def change(body: Json) -> None:
+            if patch["metadata"].get("resourceVersion", "") not in {"", body["metadata"]["resourceVersion"]}:
+                raise ConflictError(f"PATCH {kind.name}", 409, "Conflict")
+            for key, value in patch.get("data", {}).items():
+                data = body.setdefault("data", {})
+                if value is None:
+                    data.pop(key, None)
+                else:
+                    data[key] = value
+
+        return self._write(kind.name, "patch", lambda: self.api.edit(kind.name, namespace, name, change))
+
+    async def knows(self, kind: Kind) -> bool:
+        self.before("GET")
+        return kind.name in self.api.kinds
 
     async def annotate(self, kind: Kind, namespace: str, name: str, annotations: dict[str, str]) -> Json:
         def change(body: Json) -> None:

@@ -108,3 +108,99 @@ def test_where_a_gateway_answers() -> None:
     place = place_of(pod(address="fd00::1"))
     assert place
     assert place.url == "http://[fd00::1]:8080"
+
+
+class Asked:
+    """A gateway that tells its demand, and counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.answer: dict[str, Any] = {"hash": "h", "uptime": 1000.0, "providers": {}}
+        self.times = 0
+        self.turned: list[str] = []
+        self.changes = 0
+        self.acks = Acks(self.change, self.is_stale, lambda namespace, name: self.turned.append(f"{namespace}/{name}"))
+
+    def change(self, _: str) -> None:
+        self.changes += 1
+
+    async def is_stale(self, place: Place, wanted: str) -> None:
+        raise AssertionError(f"{place} runs another table than {wanted}")
+
+    def tell(self, wanted_ago: float | None, in_flight: int = 0) -> None:
+        self.answer["providers"] = {"qwen": {"wantedAgo": wanted_ago, "inFlight": in_flight}}
+
+    async def asked(self, times: int) -> None:
+        async with asyncio.timeout(20):
+            while self.times < times:  # noqa: ASYNC110 - what is tested has no event for it
+                await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def asked(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Asked]:
+    monkeypatch.setattr("pointsman.controller.acks._CLOSE", 0.02)
+    asked, app = Asked(), web.Application()
+
+    async def config(_: web.Request) -> web.Response:
+        asked.times += 1
+        return web.json_response(asked.answer)
+
+    app.add_routes([web.get("/-/config", config)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    asked.acks.expect("ns", "h")
+    asked.acks.put("ns", "gw", pod(port=runner.addresses[0][1]))
+    await asked.asked(1)
+    yield asked
+    await asked.acks.close()
+    await runner.cleanup()
+
+
+async def test_demand_is_asked_for_where_it_decides(asked: Asked) -> None:
+    """Often, and from the moment on that it does; elsewhere a gateway that runs its table is left alone."""
+    asked.tell(3.0, 2)
+    asked.acks.follow("other", closely=True)
+    asked.acks.follow("ns", closely=True)
+    await asked.asked(4)
+    found = asked.acks.demand("ns")["qwen"]
+    assert (found.wanted, found.in_flight) == (True, 2)
+    assert 3.0 <= found.idle < 60.0
+    assert asked.turned == ["ns/qwen"], "told once, however often it is asked"
+    assert asked.changes == 2, "it came, and it said its table: demand is none of the routes' business"
+    asked.acks.follow("ns", closely=False)
+    await asyncio.sleep(0.1)
+    before = asked.times
+    await asyncio.sleep(0.2)
+    assert asked.times == before
+
+
+async def test_who_wants_to_know_hears_of_demand_that_turns(asked: Asked) -> None:
+    """Newly wanted, and answering no more."""
+    asked.tell(None)
+    asked.acks.follow("ns", closely=True)
+    await asked.asked(asked.times + 2)
+    assert asked.turned == []
+    asked.tell(0.0, 1)
+    await asked.asked(asked.times + 3)
+    asked.tell(5.0, 0)
+    await asked.asked(asked.times + 3)
+    assert asked.turned == ["ns/qwen"] * 2
+
+
+async def test_without_a_gateway_nothing_is_known(asked: Asked) -> None:
+    """Nor of a namespace that has none, nor once the last has gone."""
+    asked.tell(3.0)
+    asked.acks.follow("ns", closely=True)
+    await asked.asked(asked.times + 2)
+    assert asked.acks.demand("ns")
+    assert asked.acks.demand("other") == {}
+    asked.acks.put("ns", "gw", None)
+    assert asked.acks.demand("ns") == {}
+
+
+async def test_an_older_release_tells_no_demand(told: Told) -> None:
+    """Then nothing is known, and nothing is scaled down."""
+    told.says = "h"
+    told.acks.put("ns", "gw", pod(port=told.port))
+    await told.until((Gateway("gw", "h"),))
+    assert told.acks.demand("ns") == {}

@@ -321,6 +321,7 @@ class _Closable:
 
     def __init__(self, operator: Operator) -> None:
         self.acks, self.prober, self._cluster = operator.acks, operator.prober, self
+        self.adapters, self.proving = operator.adapters, operator.proving
 
     async def close(self) -> None: ...
 

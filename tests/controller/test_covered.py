@@ -126,3 +126,10 @@ def _with_first_leaf(body: Any, other: Any) -> Any:
     if isinstance(body, list):
         return [_with_first_leaf(body[0], other), *body[1:]]
     return other
+
+
+def test_items_of_one_name_are_compared_one_by_one() -> None:
+    """A volume that is mounted twice has two mounts of its name."""
+    mounts = [{"name": "v", "mountPath": "/a"}, {"name": "v", "mountPath": "/b"}]
+    assert covered({"volumeMounts": mounts}, {"volumeMounts": mounts})
+    assert not covered({"volumeMounts": mounts}, {"volumeMounts": mounts[:1]})

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from controller.fakeserver import FakeServer, refusal, serving
 from pointsman import table
+from pointsman.controller import kinds
 from pointsman.controller.cluster import Cluster
 from pointsman.controller.metrics import Metrics
 from pointsman.controller.operator import Operator, Options
@@ -129,7 +130,7 @@ async def test_nothing_is_rendered_from_a_half_read_world() -> None:
         server.fault = refuse
         async with running(server):
             await asyncio.wait_for(refused.wait(), 20)
-            await until(lambda: len(server.watches) == 9, "all watches")
+            await until(lambda: len(server.watches) == len(kinds.WATCHED), "all watches")
             assert server.api.writes == 0
             server.fault = lambda _: None
             await until(lambda: providers(server) == {"a"}, "a table at last")
@@ -141,7 +142,7 @@ async def test_an_error_in_a_watch_ends_the_process() -> None:
         make_provider(server, "a")
         make_route(server, "a")
         async with running(server) as task:
-            await until(lambda: providers(server) == {"a"} and len(server.watches) == 9, "all watches")
+            await until(lambda: providers(server) == {"a"} and len(server.watches) == len(kinds.WATCHED), "all watches")
             server.send_error(500)
             assert await asyncio.wait_for(task, 30) == 1
 

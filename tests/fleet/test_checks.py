@@ -10,10 +10,10 @@ from hypothesis import given
 from fleet.strategies import WORLDS
 from fleet.worlds import Json, deployed, down, endpoint, provider, running, up, world
 from pointsman.fleet.checks import provider_conditions
-from pointsman.fleet.conditions import Finding
-from pointsman.fleet.reasons import REASONS
-from pointsman.fleet.seen import seen
-from pointsman.fleet.world import World
+from pointsman.fleet.conditions import LONGEST, Finding
+from pointsman.fleet.reasons import REASONS, remedy_of
+from pointsman.fleet.seen import Seen, seen
+from pointsman.fleet.world import Prefetch, Told, World
 from pointsman.served import Probed, ServedModel, State
 
 URL = "http://10.0.0.7:8000/v1"
@@ -135,12 +135,82 @@ def test_suspended_is_the_reason_whatever_else_is_wrong() -> None:
         ({}, running(1), ("True", "ReplicasReady")),
         ({"replicas": 2}, running(1, 2, reason="CrashLoopBackOff"), ("True", "PartlyReady")),
         ({"replicas": 0}, running(0), ("False", "ScaledToZero")),
+        ({}, running(0, told=Told("KVCacheTooSmall", "x")), ("False", "KVCacheTooSmall")),
+        ({"scaling": {}}, running(0, replicas=0), ("False", "ScaledToZero")),
+        ({"scaling": {}}, running(0, replicas=1), ("False", "Progressing")),
+        ({"replicas": 3, "scaling": {"minReplicas": 1}}, running(1, replicas=1), ("True", "ReplicasReady")),
+        ({}, running(0, present=False, prefetch=Prefetch("j")), ("False", "Downloading")),
+        ({}, running(0, prefetch=Prefetch("j", failed=True)), ("False", "DownloadFailed")),
+        (
+            {},
+            running(0, prefetch=Prefetch("j", failed=True, told=Told("NoSpaceLeft", "full"))),
+            ("False", "NoSpaceLeft"),
+        ),
+        ({}, running(0, prefetch=Prefetch("j", done=True)), ("False", "Progressing")),
+        ({}, running(1, prefetch=Prefetch("j")), ("True", "ReplicasReady")),
     ],
 )
 def test_a_workload_is_ready_as_far_as_it_serves(deploy: Json, workload: Any, expected: tuple[str, str]) -> None:
     """One of two replicas serves; why the other does not is in the message; the Pods' reason is lifted up."""
     workloads = {"p": workload} if workload else {}
     assert conditions(world([deployed("p", **deploy)], workloads=workloads))["WorkloadReady"] == expected
+
+
+def test_several_nodes_need_the_controller_for_them() -> None:
+    """Where nobody has looked it is not missing."""
+    p = deployed("p", gpus=8, parallelism={"nodes": 2})
+    for known, reason in ((False, "LeaderWorkerSetMissing"), (None, "Progressing"), (True, "Progressing")):
+        assert conditions(world([p], leader_worker_sets=known))["WorkloadReady"] == ("False", reason)
+    assert conditions(world([deployed("p")], leader_worker_sets=False))["WorkloadReady"] == ("False", "Progressing")
+
+
+@pytest.mark.parametrize(
+    ("prefetch", "expected"),
+    [
+        (None, None),
+        (Prefetch("j"), ("False", "Downloading")),
+        (Prefetch("j", told=Told("RateLimitedByHub", "429")), ("False", "RateLimitedByHub")),
+        (Prefetch("j", failed=True, told=Told("Downloading", "it runs")), ("False", "DownloadFailed")),
+        (Prefetch("j", done=True), ("True", "ModelCached")),
+    ],
+)
+def test_a_model_that_is_fetched_has_a_condition_of_its_own(prefetch: Any, expected: Any) -> None:
+    """An engine that runs goes on while the next model is fetched, and is ready."""
+    workloads = {"p": running(1, prefetch=prefetch)}
+    found = conditions(world([deployed("p")], workloads=workloads, probes={"p": up("m")}))
+    assert found.get("ModelCached") == expected
+    assert found["Ready"] == ("True", "Ready")
+
+
+def ready(of: World) -> str:
+    """The message of Ready."""
+    found = seen(of, "p")
+    assert found is not None
+    return provider_conditions(found)["Ready"].message
+
+
+def test_the_message_of_ready_ends_with_what_to_do() -> None:
+    """As it stands alone in an Event; what the message says already is not said twice; a command names the provider."""
+    told = Told("KVCacheTooSmall", "a context of 8192 tokens does not fit the KV cache: 4512 tokens would fit")
+    assert ready(world([deployed("p")], workloads={"p": running(0, told=told)})) == (
+        "0 of 1 replicas ready: a context of 8192 tokens does not fit the KV cache: 4512 tokens would fit. Set "
+        "spec.deploy.engine.maxModelLen to what would fit, raise gpuMemoryUtilization, or use more GPUs or a smaller "
+        "model."
+    )
+    crash = Told("CrashLoopBackOff", "KeyError: 'w'")
+    assert "provider=p --previous" in ready(world([deployed("p")], workloads={"p": running(0, told=crash)}))
+    assert ready(world([endpoint("p", suspend=True)])) == "spec.suspend is true. Set spec.suspend to false."
+    assert ready(world([endpoint("p")], probes={"p": up("m")})) == "the provider serves"
+    twice = Told("SharedMemoryTooSmall", "raise spec.deploy.sharedMemorySize")
+    assert ready(world([deployed("p")], workloads={"p": running(0, told=twice)})).lower().count("sharedmemorysize") == 1
+
+
+def test_a_long_message_keeps_its_remedy() -> None:
+    """Only what was found is cut, so that a condition stays within 1024 characters."""
+    long = Told("CrashLoopBackOff", "KeyError: " + "w" * 5000)
+    message = ready(world([deployed("p")], workloads={"p": running(0, told=long)}))
+    assert 1000 < len(message) <= 1024
+    assert message.endswith("… Look at `kubectl logs -l pointsman.dev/provider=p --previous --tail=200`.")
 
 
 @pytest.mark.parametrize(
@@ -181,4 +251,8 @@ def test_every_reason_is_in_the_documented_list(of: World) -> None:
     """No world gives a reason that docs/reasons.md does not explain."""
     for name in of.providers:
         if found := seen(of, name):
-            assert {each.reason for each in provider_conditions(found).values()} <= REASONS.keys()
+            by_kind = provider_conditions(found)
+            assert {each.reason for each in by_kind.values()} <= REASONS.keys()
+            if isinstance(found, Seen) and (ready := by_kind["Ready"]).status != "True":
+                assert remedy_of(ready.reason, name).rstrip(".").lower() in ready.message.lower()
+                assert len(ready.message) <= LONGEST

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hypothesis import given
+from msgspec import structs
 
 from fleet.strategies import WORLDS
 from fleet.test_plan import stored
 from fleet.worlds import LATER, endpoint, route, up, world
 from pointsman import table
-from pointsman.fleet.memory import recall
+from pointsman.fleet.memory import recall, recall_reason
 from pointsman.fleet.plan import plan_provider, plan_route
 from pointsman.fleet.render import render
 from pointsman.fleet.world import World
@@ -56,3 +57,12 @@ def test_what_was_said_of_another_spec_is_forgotten() -> None:
 def test_a_new_provider_has_no_past() -> None:
     """No status, no memory."""
     assert recall(endpoint("p"), None) is None
+
+
+def test_what_pods_told_is_remembered_by_the_table() -> None:
+    """What the table says of its own accord is not theirs."""
+    told = table.Provider(name="q", type="VLLM", base_url="http://q", api=(), reason="InsufficientGPU")
+    assert recall_reason(told) == "InsufficientGPU"
+    for own in ("Maintenance", "NoReadyReplica", "ScaledToZero", "Waking", ""):
+        assert recall_reason(structs.replace(told, reason=own)) == ""
+    assert recall_reason(None) == ""

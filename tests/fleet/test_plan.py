@@ -54,7 +54,7 @@ def test_an_endpoint_gets_a_status_and_no_objects() -> None:
 def test_a_deployed_provider_gets_its_objects_and_what_scaling_needs() -> None:
     """status.replicas and status.selector serve the scale subresource."""
     plan = plan_provider(world([deployed("q")], workloads={"q": running(1, 1)}), "q", NOW)
-    assert [each["kind"] for each in plan.objects] == ["Deployment", "Service"]
+    assert {each["kind"] for each in plan.objects} == {"Deployment", "Service", "NetworkPolicy"}
     told = status(plan)
     assert (told["replicas"], told["readyReplicas"]) == (1, 1)
     assert told["selector"] == "app.kubernetes.io/name=vllm,pointsman.dev/provider=q"

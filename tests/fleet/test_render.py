@@ -20,12 +20,12 @@ from pointsman.served import ServedModel
 
 
 def test_a_deployed_provider_is_reached_by_its_service_and_its_replicas() -> None:
-    """In the cluster unless said otherwise, without credentials, its addresses sorted."""
+    """In the cluster unless said otherwise, with the key that was made for it, its addresses sorted."""
     seen = world([deployed("qwen")], workloads={"qwen": running(2, addresses=("10.1.0.9:8000", "10.1.0.1:8000"))})
     (qwen,) = render(seen).providers
     assert qwen.base_url == "http://qwen.ai.svc:8000"
     assert qwen.addresses == ("10.1.0.1:8000", "10.1.0.9:8000")
-    assert (qwen.location, qwen.auth, qwen.credential) == ("InCluster", "None", "")
+    assert (qwen.location, qwen.auth, qwen.credential) == ("InCluster", "Bearer", "qwen")
 
 
 def test_an_endpoint_is_external_unless_said_otherwise_even_on_loopback() -> None:

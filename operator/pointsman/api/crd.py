@@ -35,6 +35,8 @@ PROVIDER_COLUMNS = [
     column("Models", ".status.modelCount", "integer"),
     *_READY,
     _AGE,
+    column("Phase", ".status.phase", wide=True),
+    column("Replicas", ".status.readyReplicas", "integer", wide=True),
     column("URL", ".status.resolvedUrl", wide=True),
     _MESSAGE,
 ]

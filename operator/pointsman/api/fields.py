@@ -42,6 +42,13 @@ class SecretKeyRef(Model):
     key: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")] = "token"
 
 
+class ConfigMapKeyRef(Model):
+    """A key of a ConfigMap in the object's own namespace."""
+
+    name: DnsName
+    key: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
+
+
 class LocalRef(Model):
     """An object of the same namespace, by name."""
 

@@ -179,8 +179,40 @@ class DiscoveredModel(Model):
 Count = Annotated[int | None, Field(ge=0, json_schema_extra={"format": "int32"})]
 
 
+Seconds = Annotated[int | None, Field(ge=0, json_schema_extra={"format": "int32"})]
+Time = Annotated[str | None, Field(json_schema_extra={"format": "date-time"})]
+
+
+class Startup(Model):
+    """How long the newest start of an engine took or takes, by phases; what has not ended yet is not there."""
+
+    since: Annotated[Time, Field(description="When the start began")] = None
+    scheduled_seconds: Annotated[Seconds, Field(description="Until a node was found")] = None
+    image_seconds: Annotated[Seconds, Field(description="Until the container ran: image and volumes")] = None
+    download_seconds: Annotated[Seconds, Field(description="Of the Job that fetched the model")] = None
+    load_seconds: Annotated[Seconds, Field(description="From the container's start until it was ready")] = None
+    last_seconds: Annotated[Seconds, Field(description="From creation until ready, of the last that ended")] = None
+    expected_ready: Annotated[Time, Field(description="By the last start that ended")] = None
+
+
+class Maintenance(Model):
+    """A rollout with hand-over that is under way."""
+
+    phase: Literal["Draining", "Rolling", "Proving", "Failed"]
+    since: Annotated[str, Field(json_schema_extra={"format": "date-time"}, description="When the phase began")]
+    revision: Annotated[str, Field(max_length=64, description="Of the Pod template that it is for")] = ""
+
+
+class PostureWarning(Model):
+    """What makes the provider less safe than it could be, and how to mend it. Nothing is blocked by it."""
+
+    reason: Annotated[str, Field(max_length=64)]
+    message: Annotated[str, Field(max_length=1024)]
+
+
 class ModelProviderStatus(Model):
     observed_generation: Generation = None
+    phase: Annotated[str | None, Field(max_length=32)] = None
     conditions: Conditions | None = None
     models: Annotated[list[DiscoveredModel] | None, Field(max_length=256, json_schema_extra=list_map("id"))] = None
     model_count: Count = None
@@ -189,3 +221,10 @@ class ModelProviderStatus(Model):
     replicas: Count = None
     ready_replicas: Count = None
     selector: Annotated[str | None, Field(max_length=1024)] = None
+    desired_replicas: Annotated[Count, Field(description="What spec.deploy.scaling asks for now")] = None
+    startup: Startup | None = None
+    suggested_max_model_len: Annotated[int | None, Field(json_schema_extra={"format": "int64"})] = None
+    maintenance: Maintenance | None = None
+    posture_warnings: Annotated[
+        list[PostureWarning] | None, Field(max_length=32, json_schema_extra=list_map("reason"))
+    ] = None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from pointsman.controller import kinds
+from pointsman.controller import kinds, unchangeable
 from pointsman.controller.cluster import ConflictError, ForbiddenError, NotFoundError
 from pointsman.controller.covered import is_applied, stamped
 from pointsman.fleet.world import read_meta
@@ -13,6 +14,7 @@ from pointsman.names import CREDENTIALS_SECRET, FIELD_MANAGER, MANAGED_BY, PROVI
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from collections.abc import Set as AbstractSet
 
     from pointsman.controller.cluster import Cluster
     from pointsman.controller.kinds import Kind
@@ -34,7 +36,12 @@ class Applier:
         """Apply each object that differs, credentials before the table that names them; how many were written."""
         written = 0
         for body in sorted(desired, key=lambda body: body["kind"] != kinds.SECRET.name):
-            written += await self._object(kinds.BY_NAME[body["kind"]], stamped(body))
+            kind = kinds.BY_NAME[body["kind"]]
+            stored = self._store.get(kind, body["metadata"]["namespace"], body["metadata"]["name"])
+            if stored and unchangeable.outlived(stamped(body), stored, datetime.now(UTC)):
+                await self._delete(kind, stored)
+            elif (wanted := unchangeable.spared(body, stored)) is not None:
+                written += await self._object(kind, stamped(wanted))
         return written
 
     async def status(self, kind: Kind, namespace: str, name: str, status: Json) -> bool:
@@ -52,9 +59,8 @@ class Applier:
         self._remember(kind, answer, status)
         return True
 
-    async def prune_children(self, namespace: str, provider: str, uid: str, keep: Sequence[Json]) -> int:
-        """Delete what this provider once had deployed and is not in `keep`; how many were deleted."""
-        kept = {(body["kind"], body["metadata"]["name"]) for body in keep}
+    async def prune_children(self, namespace: str, provider: str, uid: str, kept: AbstractSet[tuple[str, str]]) -> int:
+        """Delete what this provider once had deployed and is not in `kept` (kind, name); how many were deleted."""
         gone = [
             (kind, body)
             for kind in kinds.CHILDREN

@@ -93,6 +93,13 @@ class Cluster:
         answer = await self._call("GET", f"/api/v1/namespaces/{namespace}/pods", {"labelSelector": labels})
         return list(answer["items"])
 
+    async def log(self, namespace: str, pod: str, container: str, *, previous: bool, lines: int, size: int) -> str:  # noqa: PLR0913 - as the API has them
+        """The end of a container's log: at most `lines` lines, cut to the last `size` bytes."""
+        query = {"container": container, "tailLines": str(lines)} | ({"previous": "true"} if previous else {})
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
+        _, data = await self._answer("GET", path, query, accept="*/*")
+        return data[-size:].decode("utf-8", "replace")
+
     async def apply(self, kind: Kind, body: Json, *, status: bool = False) -> Json:
         """Server-side apply of all that is ours of an object (or of its status); the object as it then is."""
         meta = body["metadata"]
@@ -107,7 +114,22 @@ class Cluster:
         query = {"fieldManager": FIELD_MANAGER}
         return await self._call("PATCH", kind.path(namespace, name), query, body, "application/merge-patch+json")
 
+    async def merge(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json:
+        """JSON merge patch; with `metadata.resourceVersion` in it, of that version alone (ConflictError)."""
+        self._on_write(kind.name, "patch")
+        query = {"fieldManager": FIELD_MANAGER}
+        return await self._call("PATCH", kind.path(namespace, name), query, patch, "application/merge-patch+json")
+
+    async def knows(self, kind: Kind) -> bool:
+        """Whether the cluster has such a kind."""
+        try:
+            answer = await self._call("GET", f"/apis/{kind.api}")
+        except NotFoundError:
+            return False
+        return any(each.get("name") == kind.plural for each in answer.get("resources") or ())
+
     async def create(self, kind: Kind, namespace: str, body: Json) -> Json:
+        """ConflictError: one of this name is there."""
         self._on_write(kind.name, "create")
         return await self._call("POST", kind.path(namespace), {}, body)
 
@@ -141,7 +163,19 @@ class Cluster:
         body: Json | None = None,
         content_type: str = "application/json",
     ) -> Json:
-        headers = {"Content-Type": content_type, "Accept": "application/json", "User-Agent": "pointsman-operator"}
+        what, data = await self._answer(method, path, query, body, content_type)
+        return _decode(what, data)
+
+    async def _answer(  # noqa: PLR0913, PLR0917 - what a request is made of
+        self,
+        method: str,
+        path: str,
+        query: dict[str, str] | None = None,
+        body: Json | None = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+    ) -> tuple[str, bytes]:
+        headers = {"Content-Type": content_type, "Accept": accept, "User-Agent": "pointsman-operator"}
         if token := await self.token():
             headers["Authorization"] = token
         url = f"{self.configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
@@ -154,7 +188,7 @@ class Cluster:
             raise UnavailableError(f"{method} {path}", 0, type(error).__name__, str(error)) from error
         if response.status >= 400:
             raise _error(f"{method} {path}", response, data)
-        return _decode(f"{method} {path}", data)
+        return f"{method} {path}", data
 
 
 async def configuration(kubeconfig: str | None = None) -> Configuration:

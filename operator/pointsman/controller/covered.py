@@ -59,11 +59,17 @@ def covered(desired: Any, stored: Any, key: str = "") -> bool:
 
 
 def _covered_list(desired: list[Any], stored: list[Any]) -> bool:
-    if desired and all(isinstance(item, dict) and "name" in item for item in desired):
+    if _are_named(desired):
         # Lists that server-side apply merges by name: others may have added to them.
         named = {item.get("name"): item for item in stored if isinstance(item, dict)}
         return all(covered(item, named.get(item["name"])) for item in desired)
     return len(desired) == len(stored) and all(covered(want, have) for want, have in zip(desired, stored, strict=True))
+
+
+def _are_named(items: list[Any]) -> bool:
+    """Whether a list's items are told apart by their names, as containers are; one volume may be mounted twice."""
+    names = [item["name"] for item in items if isinstance(item, dict) and "name" in item]
+    return bool(items) and len(names) == len(items) == len(set(names))
 
 
 def _is_empty(value: Any, key: str) -> bool:

@@ -41,6 +41,12 @@ DEPLOYMENT: Final = Kind("Deployment", "apps/v1", "deployments", labels=PROVIDER
 SERVICE: Final = Kind("Service", "v1", "services", labels=PROVIDER_LABEL)
 # The labels of a Service are on its EndpointSlices too.
 SLICE: Final = Kind("EndpointSlice", "discovery.k8s.io/v1", "endpointslices", labels=PROVIDER_LABEL)
+JOB: Final = Kind("Job", "batch/v1", "jobs", labels=PROVIDER_LABEL)
+CLAIM: Final = Kind("PersistentVolumeClaim", "v1", "persistentvolumeclaims", labels=PROVIDER_LABEL)
+BUDGET: Final = Kind("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets", labels=PROVIDER_LABEL)
+NETWORK_POLICY: Final = Kind("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies", labels=PROVIDER_LABEL)
+# Of a controller that not every cluster has: a watch on it might never start, so it is asked for when it is needed.
+GROUP_OF_PODS: Final = Kind("LeaderWorkerSet", "leaderworkerset.x-k8s.io/v1", "leaderworkersets", labels=PROVIDER_LABEL)
 # With metadata.name as field selector the API server authorizes LIST and watch by resourceNames (least privilege).
 CONFIGMAP: Final = Kind("ConfigMap", "v1", "configmaps", fields=f"metadata.name={ROUTING_CONFIGMAP}")
 SECRET: Final = Kind("Secret", "v1", "secrets", fields=f"metadata.name={CREDENTIALS_SECRET}")
@@ -48,7 +54,12 @@ GATEWAY: Final = Kind("Pod", "v1", "pods", labels=f"{GATEWAY_LABEL}=true")
 NAMESPACE: Final = Kind("Namespace", "v1", "namespaces", namespaced=False)
 EVENT: Final = Kind("Event", "events.k8s.io/v1", "events")
 
-WATCHED: Final = (PROVIDER, ROUTE, DEPLOYMENT, SERVICE, SLICE, CONFIGMAP, SECRET, GATEWAY, NAMESPACE)
-BY_NAME: Final = {kind.name: kind for kind in (*WATCHED, EVENT)}
-# What a provider's plan may hold, and what is deleted again when it no longer does.
-CHILDREN: Final = (DEPLOYMENT, SERVICE)
+WATCHED: Final = (
+    PROVIDER, ROUTE, DEPLOYMENT, SERVICE, SLICE, JOB, CLAIM, BUDGET, NETWORK_POLICY, CONFIGMAP, SECRET, GATEWAY,
+    NAMESPACE,
+)  # fmt: skip
+KEPT: Final = (*WATCHED, GROUP_OF_PODS)  # in the store
+BY_NAME: Final = {kind.name: kind for kind in (*KEPT, EVENT)}
+# What a provider's plan may hold and what is deleted again when it no longer does. Never a claim: it may hold weights
+# that took hours to fetch, and goes with its provider alone.
+CHILDREN: Final = (DEPLOYMENT, SERVICE, JOB, BUDGET, NETWORK_POLICY, GROUP_OF_PODS)

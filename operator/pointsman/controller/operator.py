@@ -13,14 +13,17 @@ from kubernetes.aio.config import ConfigException
 
 from pointsman.controller import endpoints, handlers, kinds
 from pointsman.controller.acks import Acks
+from pointsman.controller.adapters import Adapters
 from pointsman.controller.applier import Applier
 from pointsman.controller.cluster import Cluster, configuration
+from pointsman.controller.groups import Groups
 from pointsman.controller.metrics import Metrics
 from pointsman.controller.notices import Notices
 from pointsman.controller.nudges import Nudges
-from pointsman.controller.pods import Pods
+from pointsman.controller.pods import LOG_BYTES, LOG_LINES, Pods
 from pointsman.controller.probes import Probes
-from pointsman.controller.queue import Queue
+from pointsman.controller.proving import Proving
+from pointsman.controller.queue import Key, Queue
 from pointsman.controller.reconcile import Parts, Reconciler
 from pointsman.controller.resync import Resync
 from pointsman.controller.secrets import Secrets
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
     from pointsman.controller.probes import Name
-    from pointsman.controller.queue import Key
+    from pointsman.fleet.podreport import Log
     from pointsman.served import Finding, Probed
 
 log = logging.getLogger(__name__)
@@ -48,6 +51,7 @@ class Options:
     metrics_port: int = 9090
     health_port: int = 8081
     gateway_service: str = "pointsman-gateway"
+    own_namespace: str = ""  # where the operator runs; "": outside of the cluster
     kubeconfig: str | None = None
     mode: Mode = Mode.MERGE
 
@@ -90,8 +94,12 @@ class Operator:
         self.probes = Probes(self.prober.set, lambda name: self.wakes.probed(self.store.snapshot(name[0]), name[1]))
         self.secrets = Secrets(cluster, self._secret_changed)
         self.applier = Applier(self.store, cluster)
+        self.adapters = Adapters(self._engine_told)
+        self.proving = Proving(lambda name: self._engine_told(*name))
         nudges = Nudges(self.store, cluster)
-        self.acks = Acks(lambda namespace: self.wakes.gateways(self.store.snapshot(namespace)), nudges.stale)
+        self.acks = Acks(
+            lambda namespace: self.wakes.gateways(self.store.snapshot(namespace)), nudges.stale, self._engine_told
+        )
         self.resync = Resync(self.store, cluster, options.namespaces, options.resync_seconds, self._resynced)
         self.reconciler = Reconciler(
             Parts(
@@ -101,11 +109,16 @@ class Operator:
                 probes=self.probes,
                 acks=self.acks,
                 nudges=nudges,
-                pods=Pods(cluster),
+                pods=Pods(cluster, self._read_log),
                 notices=Notices(cluster),
                 metrics=metrics,
                 wakes=self.wakes,
+                cluster=cluster,
+                groups=Groups(cluster, self.store),
+                adapters=self.adapters,
+                proving=self.proving,
                 gateway_service=options.gateway_service,
+                operator_namespace=options.own_namespace,
             )
         )
         metrics.watch(self.store, self.acks.gateways, self.queue)
@@ -129,6 +142,8 @@ class Operator:
 
     async def close(self) -> None:
         await self.acks.close()
+        await self.adapters.close()
+        await self.proving.close()
         await self.prober.close()
         await self._cluster.close()
 
@@ -189,6 +204,14 @@ class Operator:
 
     def _probed(self, name: Name, finding: Finding, seconds: float) -> None:
         self._metrics.probed(*name, finding.reason or "ok", seconds)
+
+    def _engine_told(self, namespace: str, name: str) -> None:
+        self.queue.add(Key("provider", namespace, name))
+
+    async def _read_log(self, namespace: str, wanted: Log) -> str:
+        return await self._cluster.log(
+            namespace, wanted.pod, wanted.container, previous=wanted.previous, lines=LOG_LINES, size=LOG_BYTES
+        )
 
     def _secret_changed(self, namespace: str, name: str) -> None:
         self.wakes.secret(self.store.snapshot(namespace), name)

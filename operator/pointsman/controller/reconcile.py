@@ -8,31 +8,38 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from pointsman.controller import kinds, refusal, secrets
+from pointsman.controller import keys, kinds, refusal, secrets
+from pointsman.controller.groups import of_groups
+from pointsman.fleet import keys as fleet_keys
 from pointsman.fleet.acceptance import provider_refusal
 from pointsman.fleet.chain import named
-from pointsman.fleet.keys import secret_value
-from pointsman.fleet.memory import recall
+from pointsman.fleet.memory import recall, recall_reason
 from pointsman.fleet.plan import plan_namespace, plan_provider, plan_route
+from pointsman.names import ENGINE_KEYS_SECRET
 from pointsman.prober.request import target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from collections.abc import Set as AbstractSet
 
+    from pointsman.api.deploy import Deploy
     from pointsman.controller.acks import Acks
+    from pointsman.controller.adapters import Adapters
     from pointsman.controller.applier import Applier
+    from pointsman.controller.cluster import Cluster
+    from pointsman.controller.groups import Groups
     from pointsman.controller.kinds import Kind
     from pointsman.controller.metrics import Metrics
     from pointsman.controller.notices import Notices
     from pointsman.controller.nudges import Nudges
-    from pointsman.controller.pods import Pods, Told
+    from pointsman.controller.pods import Pods
     from pointsman.controller.probes import Probes
+    from pointsman.controller.proving import Proving
     from pointsman.controller.queue import Key
     from pointsman.controller.secrets import Secrets
     from pointsman.controller.store import Store
     from pointsman.controller.wakes import Wakes
-    from pointsman.fleet.world import Json, Plan, Provider, Workload, World
+    from pointsman.fleet.world import Json, Plan, Provider, Told, Workload, World
     from pointsman.prober.request import ProbeTarget
 
 log = logging.getLogger(__name__)
@@ -57,7 +64,12 @@ class Parts:
     notices: Notices
     metrics: Metrics
     wakes: Wakes
+    cluster: Cluster
+    groups: Groups
+    adapters: Adapters
+    proving: Proving
     gateway_service: str
+    operator_namespace: str = ""
     clock: Callable[[], float] = time.monotonic
 
 
@@ -88,44 +100,85 @@ class Reconciler:
             seen,
             secrets=self.parts.secrets.values(namespace),
             probes=self.parts.probes.results(namespace),
-            workloads=_with_reasons(seen.workloads, self.parts.pods.reasons(namespace)),
+            workloads=self._workloads(seen),
             gateways=self.parts.acks.gateways(namespace),
+            demand=self.parts.acks.demand(namespace),
+            proofs=self.parts.proving.results(namespace),
+            adapters=self.parts.adapters.told(namespace),
+            leader_worker_sets=self.parts.groups.known,
+            operator_namespace=self.parts.operator_namespace,
             gateway_url=f"http://{self.parts.gateway_service}.{namespace}.svc:8080",
         )
+
+    def _workloads(self, seen: World) -> Mapping[str, Workload]:
+        """With what their Pods told."""
+        told, fetching = self.parts.pods.reasons(seen.namespace), self.parts.pods.fetching(seen.namespace)
+        return {
+            name: _fetching(self._with_reason(seen.namespace, name, each, told.get(name)), fetching.get(name))
+            for name, each in seen.workloads.items()
+        }
+
+    def _with_reason(self, namespace: str, name: str, workload: Workload, told: Told | None) -> Workload:
+        if told is not None:
+            return replace(workload, told=told, reason=told.reason, message=told.message)
+        # Nobody has looked since the operator began: the table shall say what it said, until somebody has.
+        return replace(workload, reason=recall_reason(self.parts.store.published(namespace, name)))
 
     async def _provider(self, key: Key) -> float | None:
         parts, namespace, name = self.parts, key.namespace, key.name
         provider = parts.store.snapshot(namespace).providers.get(name)
         if provider is None or provider.meta.deleting:
-            self._forget(namespace, name)
+            await self._forget(namespace, name)
             return None
-        await parts.secrets.ensure(namespace, secrets.names(provider), max_age=5.0)
+        await self._prepare(provider)
         world = self.world(namespace)
         if (provider := world.providers.get(name)) is None:
             return None
         parts.probes.set((namespace, name), provider.meta.generation, _target(world, provider))
-        plan = plan_provider(self.world(namespace), name, _rfc3339())
-        again = await self._deployed(provider, plan)
-        if provider.spec and not provider.spec.deploy and not provider_refusal(provider):
-            await parts.applier.prune_children(namespace, name, provider.meta.uid, plan.objects)
+        plan = plan_provider(world, name, _rfc3339())
+        again = await self._carry_out(provider, plan)
         if wait := self._wait_for_probe(provider):
             return wait
         if plan.objects:
             plan = plan_provider(self.world(namespace), name, _rfc3339())  # by what has just been deployed
         await self._status(kinds.PROVIDER, key, plan, plan.status)
-        return again
+        if _maintenance(plan.status or provider.status) != _maintenance(provider.status):
+            parts.wakes.probed(self.world(namespace), name)  # it leaves its routes, or comes back
+        return _soonest(again, plan.again)
 
-    async def _deployed(self, provider: Provider, plan: Plan) -> float | None:
-        """Apply what the provider runs on; seconds until its Pods are to be looked at again, None: they are ready."""
-        deploy = provider.spec.deploy if provider.spec else None
-        if deploy is None or not plan.objects:
+    async def _prepare(self, provider: Provider) -> None:
+        """What has to be there before anything can be decided."""
+        parts, namespace, name = self.parts, provider.meta.namespace, provider.meta.name
+        if _needs_key(provider) and await keys.ensure(parts.cluster, namespace, name):
+            parts.secrets.expire(namespace, ENGINE_KEYS_SECRET)
+        await parts.secrets.ensure(namespace, secrets.names(provider), max_age=5.0)
+        if of_groups(provider):
+            await parts.groups.look(namespace, name)
+
+    async def _carry_out(self, provider: Provider, plan: Plan) -> float | None:
+        """Make the cluster what the plan says; seconds until its Pods are to be looked at again, None: no need."""
+        parts, namespace, name = self.parts, provider.meta.namespace, provider.meta.name
+        if provider.spec is None or provider_refusal(provider):
             return None
-        namespace, name = provider.meta.namespace, provider.meta.name
-        await self.parts.applier.objects(plan.objects)
-        workload = self.parts.store.snapshot(namespace).workloads.get(name)
-        if workload and await self.parts.pods.look(namespace, name, workload, deploy.gpu_resource_name):
-            return _PODS
-        return None
+        await parts.applier.objects(plan.objects)
+        kept = plan.held | {(body["kind"], body["metadata"]["name"]) for body in plan.objects}
+        await parts.applier.prune_children(namespace, name, provider.meta.uid, kept)
+        workload = parts.store.snapshot(namespace).workloads.get(name)
+        if provider.spec.deploy is None or workload is None:
+            parts.adapters.forget(namespace, name)
+            return None
+        self._use(provider, provider.spec.deploy, plan, workload)
+        return _PODS if await parts.pods.look(namespace, name, workload, provider.spec.deploy) else None
+
+    def _use(self, provider: Provider, deploy: Deploy, plan: Plan, workload: Workload) -> None:
+        """Ask the engine itself for what the plan wants of it."""
+        parts, namespace, name = self.parts, provider.meta.namespace, provider.meta.name
+        parts.acks.follow(namespace, closely=any(map(_is_followed, self.world(namespace).providers.values())))
+        if provider.spec is None:
+            return
+        key = fleet_keys.credential(name, provider.spec, parts.secrets.values(namespace))
+        parts.adapters.ensure(namespace, name, deploy, workload.addresses, key)
+        parts.proving.ask((namespace, name), plan.prove, workload.addresses, key, deploy)
 
     async def _route(self, key: Key) -> float | None:
         world = self.world(key.namespace)
@@ -213,29 +266,49 @@ class Reconciler:
                 self.parts.probes.recalled((world.namespace, name), probed)
         self._recalled[world.namespace] = world.providers.keys()
 
-    def _forget(self, namespace: str, name: str) -> None:
-        self.parts.probes.set((namespace, name), 0, None)
-        self.parts.pods.forget(namespace, name)
-        self.parts.metrics.forget_provider(namespace, name)
+    async def _forget(self, namespace: str, name: str) -> None:
+        parts = self.parts
+        parts.probes.set((namespace, name), 0, None)
+        parts.pods.forget(namespace, name)
+        parts.adapters.forget(namespace, name)
+        parts.proving.forget((namespace, name))
+        parts.metrics.forget_provider(namespace, name)
+        if (ENGINE_KEYS_SECRET, name) in parts.secrets.values(namespace):
+            await keys.forget(parts.cluster, namespace, name)
+            parts.secrets.expire(namespace, ENGINE_KEYS_SECRET)
+
+
+def _is_followed(provider: Provider) -> bool:
+    """Whether it matters at once what the gateways tell of it."""
+    deploy = provider.spec.deploy if provider.spec else None
+    return deploy is not None and (deploy.scaling is not None or bool(_maintenance(provider.status)))
+
+
+def _maintenance(status: Json) -> object:
+    return (status.get("maintenance") or {}).get("phase")
+
+
+def _needs_key(provider: Provider) -> bool:
+    deploy = provider.spec.deploy if provider.spec else None
+    return deploy is not None and deploy.api_key_ref is None and not provider_refusal(provider)
+
+
+def _soonest(*times: float | None) -> float | None:
+    return min((each for each in times if each is not None), default=None)
 
 
 def _target(world: World, provider: Provider) -> ProbeTarget | None:
     """What the prober is to ask, with what."""
     workload = world.workloads.get(provider.meta.name)
-    credentials = provider.spec.endpoint.credentials if provider.spec and provider.spec.endpoint else None
-    ref = credentials.secret_ref if credentials else None
-    token = secret_value(world.secrets.get((ref.name, ref.key), "")) if ref else ""
+    token = fleet_keys.credential(provider.meta.name, provider.spec, world.secrets) if provider.spec else ""
     addresses = workload.addresses if workload else ()
     return target(provider, token, addresses, named(world, provider.meta.name))
 
 
-def _with_reasons(workloads: Mapping[str, Workload], reasons: Mapping[str, Told]) -> Mapping[str, Workload]:
-    said = {
-        name: replace(workloads[name], reason=reason, message=message)
-        for name, (reason, message) in reasons.items()
-        if name in workloads
-    }
-    return {**workloads, **said} if said else workloads
+def _fetching(workload: Workload, told: Told | None) -> Workload:
+    if told is None or workload.prefetch is None:
+        return workload
+    return replace(workload, prefetch=replace(workload.prefetch, told=told))
 
 
 def _rfc3339() -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from pointsman.controller import kinds
 from pointsman.controller.cluster import ApiError, ForbiddenError, NotFoundError
+from pointsman.fleet import keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -58,6 +59,11 @@ class Secrets:
             known = {(name, key): text for name, entry in entries for key, text in entry.values.items()}
             self._values[namespace] = known
         return known
+
+    def expire(self, namespace: str, name: str) -> None:
+        """It was written to: read it again before it is used."""
+        if entry := self._entries[namespace].get(name):
+            entry.read_at = min(entry.read_at, self._clock() - _FRESH - 1)
 
     def keep(self, namespace: str, names: Iterable[str]) -> None:
         """Forget what no provider of the namespace names any more."""
@@ -110,11 +116,8 @@ class Secrets:
 
 
 def names(provider: Provider) -> set[str]:
-    """The Secrets that a provider names."""
-    spec = provider.spec
-    credentials = spec.endpoint.credentials if spec and spec.endpoint else None
-    token = spec.deploy.model.token_secret_ref if spec and spec.deploy else None
-    return {ref.name for ref in (credentials and credentials.secret_ref, token) if ref}
+    """The Secrets that a provider needs."""
+    return {ref.name for ref in keys.references(provider.meta.name, provider.spec)} if provider.spec else set()
 
 
 def decoded(body: Json) -> dict[str, str]:

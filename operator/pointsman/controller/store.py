@@ -61,7 +61,7 @@ class Store:
     def __init__(self, on_change: OnChange, mode: Mode = Mode.MERGE) -> None:
         self._on_change = on_change
         self._mode = mode
-        self._objects: dict[str, dict[str, dict[str, _Entry]]] = {kind.name: {} for kind in kinds.WATCHED}
+        self._objects: dict[str, dict[str, dict[str, _Entry]]] = {kind.name: {} for kind in kinds.KEPT}
         self._buried: OrderedDict[str, str] = OrderedDict()  # uid -> version up to which it is known to be gone
         self._sequence = 0
         self._listed: set[str] = set()
@@ -71,7 +71,7 @@ class Store:
     @property
     def synced(self) -> bool:
         """Whether every kind was listed at least once: before that, nothing may be decided."""
-        return len(self._listed) == len(self._objects)
+        return self._listed.issuperset(kind.name for kind in kinds.WATCHED)
 
     def get(self, kind: Kind, namespace: str, name: str) -> Json | None:
         entry = self._objects[kind.name].get(namespace, {}).get(name)
@@ -156,7 +156,12 @@ class Store:
             },
             routes={name: parsed for name, parsed in self._parsed(kinds.ROUTE, namespace) if isinstance(parsed, Route)},
             workloads=workloads.read(
-                self.bodies(kinds.DEPLOYMENT, namespace).values(), self.bodies(kinds.SLICE, namespace).values()
+                (
+                    *self.bodies(kinds.DEPLOYMENT, namespace).values(),
+                    *self.bodies(kinds.GROUP_OF_PODS, namespace).values(),
+                ),
+                self.bodies(kinds.SLICE, namespace).values(),
+                self.bodies(kinds.JOB, namespace).values(),
             ),
             published_hash=published.hash if published else "",
         )

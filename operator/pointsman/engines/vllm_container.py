@@ -1,135 +1,118 @@
-"""vLLM's own side of a container: image, arguments, environment, folders. What Kubernetes wants is `fleet.workload`'s.
-
-Facts: vLLM's command line (`vllm serve MODEL`); `--disable-access-log-for-endpoints` came with 0.16,
-`--shutdown-timeout` with 0.18, and an older image ends at once on a flag that it does not know.
-"""
+"""vLLM's own side of a container: image, arguments, environment, folders. What Kubernetes wants is `fleet`'s."""
 
 from __future__ import annotations
 
-import re
+import hashlib
+import json
 from typing import TYPE_CHECKING, Any, Final
+
+from pointsman.engines import vllm_args, vllm_flags, vllm_parallelism, vllm_sources, vllm_sources_validity
+from pointsman.engines.vllm_layout import CACHE, CHAT_TEMPLATE_DIR, HEALTH, HOME, IMAGE, MODEL_DIR, PORT
+from pointsman.names import ENGINE_KEYS_SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pointsman.api.deploy import Deploy, Engine
+    from pointsman.api.deploy import Adapter, Deploy, Engine
 
-IMAGE: Final = "vllm/vllm-openai:v0.32.0"  # pinned: `latest` would change a model's answers on a Pod's restart
-PORT: Final = 8000
-HEALTH: Final = "/health"
-HOME: Final = "/home/pointsman"
-CACHE: Final = "/cache"
-SHUTDOWN_SECONDS: Final = 45
+__all__ = ["CACHE", "CHAT_TEMPLATE_DIR", "HEALTH", "HOME", "IMAGE", "MODEL_DIR", "PORT"]
 
-_HUB_NAME = re.compile(r"[A-Za-z0-9][-.\w]*(/[A-Za-z0-9][-.\w]*)?", re.ASCII)
-_VERSION = re.compile(r":v?(\d+)\.(\d+)(\.\d+)?([-.+]\S*)?$")
-_NEWEST: Final = (1 << 30, 0)
-
-# Set by the operator: another value would take the server away from its Service, its probes or its name.
-_OWNED_FLAGS = (
-    "--model", "--host", "--port", "--uds", "--served-model-name", "--revision", "--tensor-parallel-size",
-    "--pipeline-parallel-size", "--data-parallel-size", "--api-key", "--root-path", "--ssl-keyfile", "--ssl-certfile",
-    "--ssl-ca-certs", "--ssl-cert-reqs", "--shutdown-timeout", "--config", "--headless",
-)  # fmt: skip
-_OWNED_SHORT = ("-tp", "-pp", "-dp")
-# The first opens endpoints that run code, the second locks the gateway out, the others move the port.
-_OWNED_ENV = ("VLLM_SERVER_DEV_MODE", "VLLM_API_KEY", "VLLM_PORT", "VLLM_HOST_IP")
+_RANKS: Final = (8, 16, 32, 64, 128, 256, 320, 512)  # for which vLLM has kernels; newer ones for 1 too
 
 
 def model(deploy: Deploy) -> str:
-    """The model as the hub knows it: hf://ORG/NAME -> ORG/NAME."""
-    return deploy.model.source.removeprefix("hf://")
+    """The model as `vllm serve` is given it: the hub's name, a folder, or s3://BUCKET/KEY."""
+    return vllm_sources.location(deploy)
 
 
 def served_names(deploy: Deploy) -> tuple[str, ...]:
-    """The names that the server answers to; the hub's own unless said otherwise."""
-    return tuple(deploy.model.served_names or (model(deploy),))
+    """The names that the server answers to, its adapters' apart; the hub's or the last of its path unless stated."""
+    return vllm_args.served_names(deploy)
+
+
+def adapter_names(deploy: Deploy) -> tuple[str, ...]:
+    return tuple(each.name for each in deploy.model.adapters or ())
+
+
+def adapter_path(deploy: Deploy, adapter: Adapter) -> str:
+    """An adapter as vLLM is to look it up: a folder, or the hub's name where the engine fetches it by itself."""
+    return vllm_sources.adapter_path(deploy, adapter)
+
+
+def prefetches(deploy: Deploy) -> bool:
+    """Whether one Job fetches model and adapters into the cache, and engines read them offline."""
+    return vllm_sources.fetches(deploy)
 
 
 def tensor_parallel(deploy: Deploy) -> int:
-    """Over how many GPUs a replica is spread: all that it has, unless said otherwise."""
-    stated = deploy.parallelism.tensor if deploy.parallelism else None
-    return stated or max(deploy.gpus, 1)
+    """Over how many GPUs a layer is spread: all that a replica has, unless said otherwise."""
+    return vllm_parallelism.resolve(deploy).tensor
 
 
 def args(deploy: Deploy) -> list[str]:
-    """The words after `vllm serve`. One word a flag, so that no value can be read as another flag."""
-    at_least = _version(deploy.image or IMAGE)
-    words = [model(deploy), "--served-model-name", *served_names(deploy), "--host=0.0.0.0", f"--port={PORT}"]
-    if deploy.model.revision:
-        words.append(f"--revision={deploy.model.revision}")
-    if (size := tensor_parallel(deploy)) > 1:
-        words.append(f"--tensor-parallel-size={size}")
-    if at_least >= (0, 16):
-        words.append("--disable-access-log-for-endpoints=/health,/metrics,/ping")
-    if at_least >= (0, 18):
-        words.append(f"--shutdown-timeout={SHUTDOWN_SECONDS}")
-    return words + (_engine_args(deploy.engine) if deploy.engine else [])
+    """The words after `vllm serve`; of a replica with several nodes, the first one's."""
+    return vllm_args.leader(deploy)
 
 
-def env(deploy: Deploy) -> list[dict[str, Any]]:
-    """Environment variables in a fixed order, what the object states last; a stated one replaces ours."""
-    ours = {
+def worker_args(deploy: Deploy) -> list[str]:
+    """Those of the other nodes."""
+    return vllm_args.follower(deploy)
+
+
+def env(deploy: Deploy, provider: str) -> list[dict[str, Any]]:
+    """Environment variables in a fixed order, what the object states last; a stated one replaces ours.
+
+    The key is `apiKeyRef`'s, or the entry of this provider in the namespace's Secret of keys.
+    """
+    offline = prefetches(deploy)
+    ours = home() | _compiled(deploy) | {"VLLM_MEDIA_URL_ALLOW_REDIRECTS": "0"}
+    if offline:
+        ours |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    if deploy.model.adapter_loading == "AtRuntime":
+        ours["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] = "True"
+    entries = {name: {"name": name, "value": value} for name, value in ours.items()}
+    entries |= {} if offline else access(deploy)
+    ref = deploy.api_key_ref
+    key = (ref.name, ref.key) if ref else (ENGINE_KEYS_SECRET, provider)
+    entries["VLLM_API_KEY"] = secret("VLLM_API_KEY", *key)
+    return list((entries | stated(deploy.engine)).values())
+
+
+def home() -> dict[str, str]:
+    """What every process of ours in the image needs: folders that a user not root can write, and quiet."""
+    return {
         "HOME": HOME,
         "USER": "pointsman",  # the image knows no name for our user id, and getpwuid would fail
         "LOGNAME": "pointsman",
         "HF_HOME": f"{CACHE}/huggingface",
-        "XDG_CACHE_HOME": f"{CACHE}/xdg",
         "XDG_CONFIG_HOME": f"{HOME}/.config",
-        "VLLM_CACHE_ROOT": f"{CACHE}/vllm",
-        "TORCHINDUCTOR_CACHE_DIR": f"{CACHE}/inductor",
-        "TRITON_CACHE_DIR": f"{CACHE}/triton",
         "VLLM_NO_USAGE_STATS": "1",
         "DO_NOT_TRACK": "1",
-        "VLLM_MEDIA_URL_ALLOW_REDIRECTS": "0",
     }
-    if deploy.model.endpoint_url:
-        ours["HF_ENDPOINT"] = deploy.model.endpoint_url
-    entries: dict[str, dict[str, Any]] = {name: {"name": name, "value": value} for name, value in ours.items()}
-    if ref := deploy.model.token_secret_ref:
-        source = {"secretKeyRef": {"name": ref.name, "key": ref.key}}
-        entries["HF_TOKEN"] = {"name": "HF_TOKEN", "valueFrom": source}
-    return list((entries | _stated_env(deploy.engine)).values())
 
 
-def refusals(deploy: Deploy) -> Iterator[str]:
-    """What of `spec.deploy` vLLM cannot be started with: path, reason and how to mend it."""
-    if deploy.model.source.startswith("hf://") and not _HUB_NAME.fullmatch(model(deploy)):
-        yield f"spec.deploy.model.source: {deploy.model.source!r} names no model of the hub: write hf://ORG/NAME"
-    for name in deploy.model.served_names or ():
-        if name.startswith("-"):
-            yield f"spec.deploy.model.servedNames: {name!r} would be read as a flag: begin it with a letter or a digit"
-    if deploy.gpus and tensor_parallel(deploy) > deploy.gpus:
-        yield (
-            f"spec.deploy.parallelism.tensor: {tensor_parallel(deploy)} is more than the {deploy.gpus} of "
-            "spec.deploy.gpus: leave it out, or ask for as many GPUs"
-        )
-    if deploy.engine:
-        yield from _engine_refusals(deploy.engine)
+def access(deploy: Deploy) -> dict[str, dict[str, Any]]:
+    """Variables of whoever fetches the model: where from, and the token or keys by reference."""
+    model, s3 = deploy.model, vllm_sources.parse(deploy.model.source).scheme == "s3"
+    entries: dict[str, dict[str, Any]] = {}
+    if model.endpoint_url:
+        name = "AWS_ENDPOINT_URL" if s3 else "HF_ENDPOINT"
+        entries[name] = {"name": name, "value": model.endpoint_url}
+        if s3:  # a server of one's own seldom has a name for each bucket
+            other = {"RUNAI_STREAMER_S3_USE_VIRTUAL_ADDRESSING": "0", "AWS_EC2_METADATA_DISABLED": "true"}
+            entries |= {name: {"name": name, "value": value} for name, value in other.items()}
+    if ref := model.token_secret_ref:
+        entries["HF_TOKEN"] = secret("HF_TOKEN", ref.name, ref.key)
+    if keys := model.credentials_ref:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            entries[name] = secret(name, keys.name, name)
+        for name in ("AWS_SESSION_TOKEN", "AWS_DEFAULT_REGION"):
+            entries[name] = secret(name, keys.name, name, optional=True)
+    return entries
 
 
-def _engine_args(engine: Engine) -> list[str]:
-    valued = {
-        "--max-model-len": engine.max_model_len,
-        "--dtype": engine.dtype,
-        "--quantization": engine.quantization,
-        "--kv-cache-dtype": engine.kv_cache_dtype,
-        "--gpu-memory-utilization": engine.gpu_memory_utilization,
-        "--max-num-seqs": engine.max_num_seqs,
-        "--tool-call-parser": engine.tool_call_parser,
-        "--reasoning-parser": engine.reasoning_parser,
-    }
-    words = [f"{flag}={value}" for flag, value in valued.items() if value is not None]
-    if engine.enable_prefix_caching is not None:
-        words.append("--enable-prefix-caching" if engine.enable_prefix_caching else "--no-enable-prefix-caching")
-    if engine.tool_call_parser:
-        words.append("--enable-auto-tool-choice")  # without it the parser is loaded and never asked
-    if engine.trust_remote_code:
-        words.append("--trust-remote-code")
-    return words + (engine.extra_args or [])
-
-
-def _stated_env(engine: Engine | None) -> dict[str, dict[str, Any]]:
+def stated(engine: Engine | None) -> dict[str, dict[str, Any]]:
+    """What the object states itself."""
     out: dict[str, dict[str, Any]] = {}
     for entry in (engine.env or ()) if engine else ():
         # An empty value is what the API server leaves out.
@@ -139,28 +122,48 @@ def _stated_env(engine: Engine | None) -> dict[str, dict[str, Any]]:
     return out
 
 
-def _engine_refusals(engine: Engine) -> Iterator[str]:
-    for word in engine.extra_args or ():
-        if flag := _owned(word):
-            yield f"spec.deploy.engine.extraArgs: {flag} is the operator's to set: remove {word!r}"
-    for entry in engine.env or ():
-        if entry.name in _OWNED_ENV:
-            yield f"spec.deploy.engine.env: {entry.name} is the operator's to set: remove it"
-        if entry.value and entry.value_from is not None:
-            yield f"spec.deploy.engine.env: {entry.name} has both value and valueFrom: keep one"
+def secret(name: str, of: str, key: str, *, optional: bool = False) -> dict[str, Any]:
+    """A variable whose value is a Secret's."""
+    reference: dict[str, Any] = {"name": of, "key": key} | ({"optional": True} if optional else {})
+    return {"name": name, "valueFrom": {"secretKeyRef": reference}}
 
 
-def _owned(word: str) -> str:
-    if short := next((short for short in _OWNED_SHORT if word.startswith(short)), ""):
-        return short
-    # argparse takes underscores for dashes here, and any unambiguous beginning of a flag for the flag.
-    flag = word.split("=", 1)[0].split(".", 1)[0].replace("_", "-")
-    if not flag.startswith("--") or flag == "--":
-        return ""
-    return next((owned for owned in _OWNED_FLAGS if owned.startswith(flag)), "")
+def refusals(deploy: Deploy) -> Iterator[str]:
+    """What of `spec.deploy` vLLM cannot be started with: path, reason and how to mend it."""
+    yield from vllm_sources_validity.refusals(deploy)
+    yield from vllm_parallelism.refusals(deploy)
+    engine = deploy.engine
+    if not engine:
+        return
+    yield from vllm_flags.refusals(deploy, engine)
+    if engine.max_lora_rank and engine.max_lora_rank not in (1, *_RANKS):
+        near = next((rank for rank in _RANKS if rank >= engine.max_lora_rank), _RANKS[-1])
+        yield f"spec.deploy.engine.maxLoraRank: vLLM knows {', '.join(map(str, _RANKS))}: write {near}"
+    lora = deploy.model.adapters or deploy.model.adapter_loading == "AtRuntime"
+    for name, value in (("maxLoras", engine.max_loras), ("maxLoraRank", engine.max_lora_rank)):
+        if value and not lora:
+            yield f"spec.deploy.engine.{name}: there are no adapters: add spec.deploy.model.adapters, or remove it"
 
 
-def _version(image: str) -> tuple[int, int]:
-    # A digest or a private tag says nothing: taken to be as new as the pinned image.
-    found = _VERSION.search(image)
-    return (int(found[1]), int(found[2])) if found else _NEWEST
+def _compiled(deploy: Deploy) -> dict[str, str]:
+    """Where compiled kernels go: into the cache, apart for what they depend on, or with the Pod."""
+    kept = deploy.cache is not None and deploy.cache.compile_cache is not False
+    root = f"{CACHE}/compile/{_compile_key(deploy)}" if kept else f"{HOME}/compile"
+    return {
+        "XDG_CACHE_HOME": f"{root}/xdg",
+        "VLLM_CACHE_ROOT": f"{root}/vllm",
+        "TORCHINDUCTOR_CACHE_DIR": f"{root}/inductor",
+        "TRITON_CACHE_DIR": f"{root}/triton",
+        "FLASHINFER_WORKSPACE_BASE": root,
+        "CUDA_CACHE_PATH": f"{root}/cuda",
+    }
+
+
+def _compile_key(deploy: Deploy) -> str:
+    engine = deploy.engine
+    of = [
+        *(deploy.image or IMAGE, deploy.gpu_resource_name, model(deploy), deploy.model.revision),
+        *((engine.dtype, engine.quantization, engine.kv_cache_dtype) if engine else (None, None, None)),
+        *vllm_parallelism.resolve(deploy),
+    ]
+    return hashlib.sha256(json.dumps(of).encode()).hexdigest()[:12]

@@ -94,7 +94,12 @@ def _routed(seen: Seen) -> set[str]:
 
 def own_names(seen: Seen) -> tuple[str, ...]:
     """The names under which the operator itself starts a deployed server."""
-    return vllm_container.served_names(seen.spec.deploy) if seen.spec.deploy else ()
+    deploy = seen.spec.deploy
+    if deploy is None:
+        return ()
+    # Adapters that are loaded into a running engine exist once it lists them.
+    loaded = vllm_container.adapter_names(deploy) if deploy.model.adapter_loading != "AtRuntime" else ()
+    return (*vllm_container.served_names(deploy), *loaded)
 
 
 def lacks(seen: Seen, model: str) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from pointsman.fleet import catalogue
-from pointsman.fleet.conditions import Check, Finding, first, good, unknown
+from pointsman.fleet import catalogue, phases
+from pointsman.fleet.conditions import LONGEST, Check, Finding, first, good, unknown
 from pointsman.fleet.keys import secret_problem, secret_refs
+from pointsman.fleet.podreport import PROGRESS
+from pointsman.fleet.reasons import remedy_of
 from pointsman.served import State
 
 if TYPE_CHECKING:
@@ -14,7 +17,9 @@ if TYPE_CHECKING:
 
     from pointsman.fleet.seen import Seen
 
-_NO_ANSWER: Final = ("ConnectionRefused", "DNSFailure", "TLSFailure", "Timeout", "ConnectionReset")
+_LEADER_WORKER_SET: Final = (
+    "a replica of several nodes needs LeaderWorkerSets (leaderworkerset.x-k8s.io), which this cluster does not know"
+)
 
 
 def provider_conditions(seen: Seen | Finding) -> dict[str, Finding]:
@@ -23,9 +28,11 @@ def provider_conditions(seen: Seen | Finding) -> dict[str, Finding]:
         return {"Accepted": seen, "Ready": seen}
     found = {"Accepted": good("Accepted", "the spec is sound")}
     for kind, checks in _CHAINS.items():
-        if kind != "WorkloadReady" or seen.spec.deploy:
+        if _applies(kind, seen):
             found[kind] = first(checks, seen) or _WELL[kind]
-    return found | {"Ready": _ready(seen, found)}
+    # These two are told by Events; where they have one cause, it is told once.
+    told = {"CredentialsValid": found["CredentialsValid"], "Ready": _ready(seen, found)}
+    return found | {kind: _mended(finding, seen.name) for kind, finding in told.items()}
 
 
 def _no_secret(seen: Seen) -> Finding | None:
@@ -45,17 +52,49 @@ def _credentials_untold(seen: Seen) -> Finding | None:
     return _unprobed(seen) or unknown("NotTold", "the server's answers do not tell")
 
 
+def _applies(kind: str, seen: Seen) -> bool:
+    if kind == "ModelCached":
+        return seen.workload is not None and seen.workload.prefetch is not None
+    return kind != "WorkloadReady" or seen.spec.deploy is not None
+
+
 def _idle_on_purpose(seen: Seen) -> Finding | None:
     if seen.spec.suspend:
         return Finding("Suspended", "spec.suspend is true")
-    if seen.spec.deploy and seen.spec.deploy.replicas == 0:
+    if phases.asleep(seen):
+        return Finding("ScaledToZero", "nobody asks for it: it wakes with the next request")
+    if seen.spec.deploy and phases.replicas(seen) == 0:
         return Finding("ScaledToZero", "spec.deploy.replicas is 0")
     return None
 
 
+def _no_groups(seen: Seen) -> Finding | None:
+    parallelism = seen.spec.deploy.parallelism if seen.spec.deploy else None
+    grouped = parallelism is not None and (parallelism.nodes or 1) > 1
+    missing = grouped and seen.world.leader_worker_sets is False
+    return Finding("LeaderWorkerSetMissing", _LEADER_WORKER_SET) if missing else None
+
+
+def _unfetched(seen: Seen) -> Finding | None:
+    """Why the model is not in the cache yet."""
+    job = seen.workload.prefetch if seen.workload else None
+    if job is None or job.done:
+        return None
+    message = job.told.message or f"the Job {job.job} fetches the model"
+    if job.failed:
+        # What its last Pod said is the cause, unless that Pod is gone.
+        told = job.told.reason not in {"", *PROGRESS}
+        return Finding(job.told.reason if told else "DownloadFailed", message if told else f"the Job {job.job} failed")
+    return Finding(job.told.reason or "Downloading", message)
+
+
+def _fetching(seen: Seen) -> Finding | None:
+    """The same as a reason not to be ready: an engine that runs goes on while the next model is fetched."""
+    return None if _ready_replicas(seen) else _unfetched(seen)
+
+
 def _replicas(seen: Seen) -> Finding | None:
-    wanted = seen.spec.deploy.replicas if seen.spec.deploy else 0
-    ready = int(seen.workload.status.get("readyReplicas") or 0) if seen.workload else 0
+    wanted, ready = phases.replicas(seen), _ready_replicas(seen)
     if ready >= wanted:
         return None
     reason, message = _lifted(seen)
@@ -63,18 +102,25 @@ def _replicas(seen: Seen) -> Finding | None:
     return good("PartlyReady", told) if ready else Finding(reason, told)
 
 
+def _ready_replicas(seen: Seen) -> int:
+    return int(seen.workload.status.get("readyReplicas") or 0) if seen.workload else 0
+
+
 def _lifted(seen: Seen) -> tuple[str, str]:
     """Why replicas are not ready: what the Pods say, else what the Deployment says."""
-    if seen.workload is None:
+    live = seen.workload
+    if live is None or not live.present:
         return "Progressing", "the Deployment is not there yet"
-    if seen.workload.reason:
-        return seen.workload.reason, seen.workload.message
-    for each in seen.workload.status.get("conditions") or ():
-        if (each.get("type"), each.get("status")) == ("ReplicaFailure", "True"):
-            return "ReplicaFailure", str(each.get("message", ""))
-        if each.get("reason") == "ProgressDeadlineExceeded":
-            return "ProgressDeadlineExceeded", str(each.get("message", ""))
-    return "Progressing", ""
+    conditions = {str(each.get("type")): each for each in live.status.get("conditions") or ()}
+    failure, progress = conditions.get("ReplicaFailure") or {}, conditions.get("Progressing") or {}
+    reason, message = (live.told.reason, live.told.message) if live.told.reason else (live.reason, live.message)
+    if failure.get("status") == "True" and reason in {"", *PROGRESS}:
+        return "ReplicaFailure", str(failure.get("message", ""))
+    if reason and reason != "Progressing":
+        return reason, message
+    if progress.get("reason") == "ProgressDeadlineExceeded":
+        return "ProgressDeadlineExceeded", str(progress.get("message", ""))
+    return "Progressing", message
 
 
 def _unprobed(seen: Seen) -> Finding | None:
@@ -82,7 +128,7 @@ def _unprobed(seen: Seen) -> Finding | None:
 
 
 def _no_answer(seen: Seen) -> Finding | None:
-    silent = seen.probed.state is State.DOWN and seen.probed.reason in _NO_ANSWER
+    silent = seen.probed.state is State.DOWN and seen.probed.reason in phases.NO_ANSWER
     return Finding(seen.probed.reason, seen.probed.message) if silent else None
 
 
@@ -109,7 +155,8 @@ def _no_models(seen: Seen) -> Finding | None:
 _CHAINS: Final[Mapping[str, tuple[Check[Seen], ...]]] = {
     "SecretResolved": (_no_secret, secret_problem),
     "CredentialsValid": (_refused_credentials, _no_secret, _credentials_untold),
-    "WorkloadReady": (_idle_on_purpose, _replicas),
+    "ModelCached": (_unfetched,),
+    "WorkloadReady": (_idle_on_purpose, _no_groups, _fetching, _replicas),
     "Reachable": (_unprobed, _no_answer),
     "ModelsDiscovered": (_stated_only, _no_list, _no_models),
     "Serving": (_unprobed, _down),
@@ -117,11 +164,23 @@ _CHAINS: Final[Mapping[str, tuple[Check[Seen], ...]]] = {
 _WELL: Final[Mapping[str, Finding]] = {
     "SecretResolved": good("SecretsFound", "every Secret's key is there"),
     "CredentialsValid": good("Authorized", "the server took the credentials"),
+    "ModelCached": good("ModelCached", "the model is in the cache"),
     "WorkloadReady": good("ReplicasReady", "every replica is ready"),
     "Reachable": good("Reachable", "the server answers"),
     "ModelsDiscovered": good("Discovered", "the server's list of models was read"),
     "Serving": good("Serving", "the probes succeed"),
 }
+
+
+def _mended(found: Finding, name: str) -> Finding:
+    """With what to do about it, as this message alone is what a table and an Event show."""
+    remedy = remedy_of(found.reason, name) if found.status != "True" else ""
+    if not remedy or remedy.rstrip(".").lower() in found.message.lower():
+        return found
+    room = LONGEST - len(remedy) - 2
+    said = found.message if len(found.message) <= room else found.message[: room - 1] + "…"
+    ends = said[-1:] in {".", "!", "?", "…", ""}
+    return replace(found, message=f"{said}{'' if ends else '.'} {remedy}".strip())
 
 
 def _ready(seen: Seen, found: Mapping[str, Finding]) -> Finding:

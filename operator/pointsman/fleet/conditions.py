@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 Status = Literal["True", "False", "Unknown"]
-_MESSAGE = 1024  # far below the API's 32768: a condition is read in a terminal
+LONGEST = 1024  # characters of a message: far below the API's 32768: a condition is read in a terminal
 _Seen = TypeVar("_Seen")
 
 
@@ -54,6 +54,11 @@ def status_of(conditions: Iterable[Json], kind: str) -> str:
     return next((str(each.get("status", "")) for each in conditions if each.get("type") == kind), "")
 
 
+def reason_of(conditions: Iterable[Json], kind: str) -> str:
+    """Its reason; "" likewise."""
+    return next((str(each.get("reason", "")) for each in conditions if each.get("type") == kind), "")
+
+
 def _condition(kind: str, finding: Finding, before: Json, now: str, generation: int) -> Json:
     kept = before.get("lastTransitionTime") if before.get("status") == finding.status else None
     return {
@@ -68,4 +73,4 @@ def _condition(kind: str, finding: Finding, before: Json, now: str, generation: 
 
 def clip(text: str) -> str:
     """At most 1024 characters, the cut marked."""
-    return text if len(text) <= _MESSAGE else text[: _MESSAGE - 1] + "…"
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

@@ -15,18 +15,21 @@ Json = dict[str, Any]
 _WIDTH: Final = 120
 # Kubernetes' parser takes more for numbers than PyYAML does (1e3, 0o7, 1_000): only what begins as a word is bare.
 _WORD: Final = re.compile(r"[A-Za-z][ -~]*")
+# Several lines as they are; whatever else a parser may break or trim a line at is quoted.
+_LINES: Final = re.compile(r"[!-~][\n -~]*\n[\n -~]*")
 _TRUTH: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"})
 
 
 class _Dumper(yaml.SafeDumper):
-    """Block style, no anchors, and every text quoted that any parser could take for something else."""
+    """Block style, no anchors, and every line of text quoted that any parser could take for something else."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - PyYAML's signature
         return True
 
     def text(self, data: str) -> yaml.ScalarNode:
         bare = _WORD.fullmatch(data) and data.lower() not in _TRUTH
-        return self.represent_scalar("tag:yaml.org,2002:str", data, style=None if bare else '"')
+        style = None if bare else "|" if _LINES.fullmatch(data) else '"'
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
 
 
 _Dumper.add_representer(str, _Dumper.text)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pointsman import table
     from pointsman.fleet.world import Provider
 
+_DECIDED = frozenset({"Maintenance", "NoReadyReplica", "ScaledToZero", "Waking"})  # not told by Pods
 _VALID = {"True": True, "False": False}
 
 
@@ -40,6 +41,11 @@ def recall(provider: Provider, published: table.Provider | None) -> Probed | Non
         models_known=listed.get("reason") in {"Discovered", "NoModels"},
         credentials_valid=_valid(credentials),
     )
+
+
+def recall_reason(published: table.Provider | None) -> str:
+    """What its Pods had told when the table in force was made; "": nothing, or the table said it of itself."""
+    return published.reason if published and published.reason not in _DECIDED else ""
 
 
 def _valid(condition: dict[str, Any]) -> bool | None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pointsman import table
-from pointsman.fleet import catalogue, openclaw, route_checks, workload
+from pointsman.fleet import handover, openclaw, route_checks
 from pointsman.fleet.chain import active
 from pointsman.fleet.checks import provider_conditions
-from pointsman.fleet.conditions import clip, merge, status_of
+from pointsman.fleet.conditions import Finding, clip, merge, reason_of, status_of
+from pointsman.fleet.engine import engine
+from pointsman.fleet.provider_status import provider_status
 from pointsman.fleet.render import credentials, render
-from pointsman.fleet.seen import Seen, base_url, location, seen
+from pointsman.fleet.seen import Seen, seen
 from pointsman.fleet.world import Event, Plan
 from pointsman.names import (
     CREDENTIALS_SECRET,
@@ -27,16 +30,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pointsman.fleet.chain import Link
-    from pointsman.fleet.conditions import Finding
-    from pointsman.fleet.world import Meta, World
+    from pointsman.fleet.engine import Engine
+    from pointsman.fleet.world import Meta, Provider, World
 
 Json = dict[str, Any]
 
-_TOLD: Final = ("Accepted", "CredentialsValid", "Ready")
+_TOLD: Final = ("Accepted", "CredentialsValid", "AdaptersLoaded", "Maintenance", "Ready")
+_REASONED: Final = frozenset({"Maintenance", "Ready"})
+_ABNORMAL: Final = frozenset({"Maintenance"})  # conditions that say something when they are True
+_BAD: Final = frozenset({"RolloutFailed"})
 
 
 def plan_provider(world: World, name: str, now: str) -> Plan:
-    """Deployment and Service of a deployed provider; the status and Events of any. `now` is RFC 3339.
+    """What a deployed provider runs on; the status and Events of any. `now` is RFC 3339.
 
     A refused provider's objects are left as they are: a slip in an edit must not stop a server that runs.
     """
@@ -44,14 +50,48 @@ def plan_provider(world: World, name: str, now: str) -> Plan:
     if found is None:
         return Plan()
     provider = world.providers[name]
+    if not isinstance(found, Seen):
+        return _told(provider, provider_conditions(found), {}, Plan(), now)
+    deploy = found.spec.deploy
+    running = engine(found, deploy, now) if deploy else None
+    maintenance = running.maintenance if running else None
+    found = _after(found, maintenance)
     conditions = provider_conditions(found)
-    status = _status(provider.meta, provider.status, conditions, now)
-    if isinstance(found, Seen):
-        status |= _provider_status(found)
-    deploy = found.spec.deploy if isinstance(found, Seen) else None
-    objects = workload.objects(found.provider.meta, found.spec, deploy) if isinstance(found, Seen) and deploy else ()
-    events = _events("ModelProvider", name, provider.status, conditions)
-    return Plan(objects, _unless_equal(status, provider.status), events)
+    if running:
+        conditions = _with_adapters(found, conditions) | {
+            "Maintenance": handover.finding(found.provider.status, running.message)
+        }
+    return _told(provider, conditions, provider_status(found, running, now), _doing(running), now)
+
+
+def _with_adapters(found: Seen, conditions: Mapping[str, Finding]) -> dict[str, Finding]:
+    """What came of loading LoRA adapters into engines that run, which keeps nothing else from serving."""
+    said = found.world.adapters.get(found.name)
+    if said is None:
+        return dict(conditions)
+    reason, message = said
+    status: dict[str, Literal["True", "Unknown"]] = {"AdaptersLoaded": "True", "AdaptersLoading": "Unknown"}
+    return {**conditions, "AdaptersLoaded": Finding(reason, message, status.get(reason, "False"))}
+
+
+def _told(provider: Provider, conditions: Mapping[str, Finding], more: Json, plan: Plan, now: str) -> Plan:
+    """The plan with the status, where it is another one, and the Events of what is new in it."""
+    status = _status(provider.meta, provider.status, conditions, now) | more
+    events = _events("ModelProvider", provider.meta.name, provider.status, conditions)
+    return replace(plan, status=_unless_equal(status, provider.status), events=events)
+
+
+def _doing(running: Engine | None) -> Plan:
+    if running is None:
+        return Plan()
+    return Plan(objects=running.objects, held=running.held, prove=running.prove, again=running.again)
+
+
+def _after(found: Seen, maintenance: Json | None) -> Seen:
+    """The provider as it is seen once its maintenance is what was decided just now."""
+    kept = {key: value for key, value in found.provider.status.items() if key != "maintenance"}
+    status = kept | ({"maintenance": maintenance} if maintenance else {})
+    return replace(found, provider=replace(found.provider, status=status))
 
 
 def plan_route(world: World, name: str, now: str) -> Plan:
@@ -98,23 +138,6 @@ def _status(meta: Meta, old: Json, conditions: Mapping[str, Finding], now: str) 
     return {"observedGeneration": meta.generation, "conditions": merged}
 
 
-def _provider_status(found: Seen) -> Json:
-    # No counters, no latencies: a status that changes with every probe would be written with every probe.
-    out: Json = {
-        "models": catalogue.in_status(found),
-        "modelCount": len(catalogue.models(found)),
-        "resolvedUrl": base_url(found),
-        "location": location(found).value,
-    }
-    if found.spec.deploy:
-        told = found.workload.status if found.workload else {}
-        chosen = workload.selector(found.provider.meta)
-        out["replicas"] = int(told.get("replicas") or 0)
-        out["readyReplicas"] = int(told.get("readyReplicas") or 0)
-        out["selector"] = ",".join(f"{key}={value}" for key, value in sorted(chosen.items()))
-    return {key: value for key, value in out.items() if value != []}
-
-
 def _route_status(world: World, found: route_checks.Seen) -> Json:
     now = active(found.chain)
     out: Json = {
@@ -139,18 +162,38 @@ def _unless_equal(status: Json, stored: Json) -> Json | None:
 
 
 def _events(kind: str, name: str, old: Json, conditions: Mapping[str, Finding]) -> tuple[Event, ...]:
-    """One for each condition of note that is known and another than the last known one; twins are told once."""
+    """One for each condition of note that is known and another than the last known one.
+
+    Of two with the same reason Ready's is told, which says what to do.
+    """
     before = old.get("conditions") or []
     events = {
-        Event(kind, name, "Normal" if each.status == "True" else "Warning", each.reason, clip(each.message)): None
+        each.reason: Event(kind, name, _type(condition, each), each.reason, clip(each.message))
         for condition in _TOLD
-        if (each := conditions.get(condition))
-        and each.status != "Unknown"
-        and each.status != _known(status_of(before, condition), condition)
+        if (each := conditions.get(condition)) and each.status != "Unknown" and _is_news(before, condition, each)
     }
-    return tuple(events)
+    return tuple(events.values())
+
+
+def _is_news(before: list[Json], condition: str, found: Finding) -> bool:
+    if found.status != _known(status_of(before, condition), condition):
+        return True
+    # What keeps a provider from being ready is told anew when it is something else; that it is ready is told once.
+    return (
+        condition in _REASONED
+        and (found.status == "True") == (condition in _ABNORMAL)
+        and (found.reason != reason_of(before, condition))
+    )
+
+
+def _type(condition: str, found: Finding) -> Literal["Normal", "Warning"]:
+    if condition in _ABNORMAL:
+        return "Warning" if found.reason in _BAD else "Normal"
+    return "Normal" if found.status == "True" else "Warning"
 
 
 def _known(status: str, condition: str) -> str:
     # Of a new object it goes without saying that it is accepted and its key good; that it is ready does not.
+    if condition in _ABNORMAL:
+        return status or "False"
     return "True" if status in {"", "Unknown"} and condition != "Ready" else status

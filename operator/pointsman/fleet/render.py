@@ -11,7 +11,7 @@ from pointsman.api.fields import seconds
 from pointsman.fleet import catalogue, chain
 from pointsman.fleet.acceptance import route_refusals
 from pointsman.fleet.context import floor
-from pointsman.fleet.keys import secret_value
+from pointsman.fleet.keys import credential, credential_ref
 from pointsman.fleet.seen import Seen, base_url, location, native, region, seen, speaks, state
 from pointsman.kinds import kind
 from pointsman.names import synonym
@@ -56,16 +56,14 @@ def credentials(world: World) -> dict[str, str]:
     out: dict[str, str] = {}
     for name in sorted(world.providers):
         found = seen(world, name)
-        if isinstance(found, Seen) and found.spec.endpoint and found.spec.endpoint.credentials:
-            ref = found.spec.endpoint.credentials.secret_ref
-            if value := secret_value(world.secrets.get((ref.name, ref.key), "")):
-                out[name] = value
+        if isinstance(found, Seen) and (value := credential(name, found.spec, world.secrets)):
+            out[name] = value
     return out
 
 
 def _provider(found: Seen) -> table.Provider:
     of, spec, endpoint = kind(found.spec.type), found.spec, found.spec.endpoint
-    keyed = endpoint is not None and endpoint.credentials is not None
+    keyed = credential_ref(found.name, spec) is not None
     standing, reason = state(found)
     tls = endpoint.tls if endpoint else None
     return table.Provider(

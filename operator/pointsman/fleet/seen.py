@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pointsman.engines import vllm_container
+from pointsman.fleet import scale
 from pointsman.fleet.acceptance import provider_refusal
+from pointsman.fleet.podreport import PROGRESS
 from pointsman.kinds import kind
 from pointsman.names import Location
 from pointsman.served import Probed, State
@@ -36,6 +38,13 @@ class Seen:
     @property
     def name(self) -> str:
         return self.provider.meta.name
+
+    @property
+    def out(self) -> bool:
+        """Whether a rollout has taken it out of its routes for a while."""
+        deploy = self.spec.deploy
+        stays = deploy is not None and deploy.rollout is not None and deploy.rollout.use_fallback is False
+        return deploy is not None and not stays and bool((self.provider.status.get("maintenance") or {}).get("phase"))
 
 
 def seen(world: World, name: str) -> Seen | Finding | None:
@@ -89,8 +98,20 @@ def native(seen: Seen) -> bool:
 
 def state(seen: Seen) -> tuple[State, str]:
     """Up, Down or Unknown, and why it is not Up."""
+    if seen.out:
+        return State.DOWN, "Maintenance"
+    if seen.workload and (reason := _by_demand(seen.spec, seen.workload)):
+        return State.DOWN, reason
     idle = seen.workload is not None and not seen.workload.addresses and not seen.workload.status.get("readyReplicas")
     if idle and seen.workload:
         # Told by the cluster before any probe can find out.
         return State.DOWN, seen.workload.reason or "NoReadyReplica"
     return seen.probed.state, "" if seen.probed.state is State.UP else seen.probed.reason
+
+
+def _by_demand(spec: ModelProviderSpec, workload: Workload) -> str:
+    """Why nothing answers where demand decides what runs: ScaledToZero, Waking; "": it does not."""
+    live = workload.replicas if workload.present else None
+    reason = scale.table_reason(spec, live, int(workload.status.get("readyReplicas") or 0))
+    # What keeps it from starting must not read as if it were only a matter of time.
+    return reason if reason != scale.WAKING or workload.reason in {"", *PROGRESS} else ""

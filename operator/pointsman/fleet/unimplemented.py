@@ -29,22 +29,7 @@ class Gap:
 _COMPAT = {*compat_keys.ALL, *compat_keys.REFUSED}
 
 
-def _one(value: Any) -> bool:
-    return bool(value == 1)
-
-
 PROVIDER = (
-    Gap("deploy.model.source", "use hf://ORG/NAME", lambda source: source.startswith("hf://")),
-    Gap("deploy.model.adapters"),
-    Gap("deploy.parallelism.pipeline", "leave it out or say 1", _one),
-    Gap("deploy.parallelism.data", "leave it out or say 1, and use replicas", _one),
-    Gap("deploy.engine.envFrom", "use env with valueFrom"),
-    Gap("deploy.topologySpreadConstraints", "use affinity"),
-    Gap("deploy.scaling", "leave it out and set replicas"),
-    Gap("deploy.rollout"),
-    Gap("deploy.cache"),
-    Gap("deploy.networkPolicy", "leave it out and apply a NetworkPolicy of your own"),
-    Gap("deploy.podTemplate"),
     *(Gap(f"models[].compat.{key}", mend) for key, mend in compat_keys.REFUSED.items()),
     Gap("models[].compat{}", "leave it out: it is none of OpenClaw's keys", lambda key: key in _COMPAT),
 )

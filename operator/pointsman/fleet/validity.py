@@ -12,15 +12,13 @@ from urllib.parse import urlsplit
 
 from pointsman.api.fields import seconds
 from pointsman.dialects import compat_keys
-from pointsman.engines import vllm_container
-from pointsman.fleet.quantity import canonical
+from pointsman.fleet import deploy_validity
 from pointsman.kinds import kind
 from pointsman.names import Dialect, ProviderType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pointsman.api.deploy import Deploy
     from pointsman.api.provider import Endpoint, ModelEntry, ModelProviderSpec
     from pointsman.api.route import Context, ModelRouteSpec, Policy
 
@@ -48,7 +46,7 @@ def provider(spec: ModelProviderSpec) -> Iterator[str]:
     if spec.deploy:
         if spec.type is not ProviderType.VLLM:
             yield f"spec.deploy: needs type VLLM, not {spec.type}"
-        yield from _deploy(spec.deploy)
+        yield from deploy_validity.refusals(spec.deploy)
     for i, entry in enumerate(spec.models or ()):
         yield from _model(entry, f"spec.models[{i}]")
         yield from _handed_on(spec, entry, f"spec.models[{i}]")
@@ -105,21 +103,6 @@ def _url(text: str) -> str:
     if "?" in text or "#" in text:
         return "must hold no query and no fragment"
     return "" if re.fullmatch(r"[\x21-\x7e]+", text) else "must hold no spaces and only ASCII"
-
-
-def _deploy(deploy: Deploy) -> Iterator[str]:
-    if not re.match(r"(hf|pvc|s3|oci)://.", deploy.model.source):
-        yield "spec.deploy.model.source: must begin with hf://, pvc://, s3:// or oci://"
-    yield from vllm_container.refusals(deploy)
-    yield from _durations("spec.deploy", startupTimeout=deploy.startup_timeout)
-    quantities: dict[str, Any] = {f"resources[{key}]": value for key, value in (deploy.resources or {}).items()}
-    for path, value in (quantities | {"sharedMemorySize": deploy.shared_memory_size}).items():
-        try:
-            canonical("0" if value is None else value)
-        except ValueError as error:
-            yield f"spec.deploy.{path}: {error}"
-    if deploy.gpus and deploy.gpu_resource_name in (deploy.resources or {}):
-        yield f"spec.deploy.resources: {deploy.gpu_resource_name} is set by spec.deploy.gpus: remove it"
 
 
 def _model(entry: ModelEntry, path: str) -> Iterator[str]:

@@ -1,197 +1,119 @@
-"""The Deployment and the Service of a provider that runs here.
-
-Nothing is written in a form that the API server would rewrite (quantities, empty values), so that what was applied
-reads back the same and a settled cluster is left alone.
-"""
+"""What Kubernetes needs to run a provider: the engine's own object, what stands beside it, and the Job that fetches."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pointsman.api.fields import seconds
-from pointsman.engines import vllm_container
-from pointsman.fleet.quantity import canonical
-from pointsman.names import API_VERSION, FIELD_MANAGER, MANAGED_BY, PROVIDER_LABEL
+from pointsman.fleet import workload_beside, workload_pod, workload_prefetch, workload_volumes
+from pointsman.fleet.workload_metadata import labels, metadata, selector
+from pointsman.fleet.workload_pod import STARTUP_SECONDS
+from pointsman.names import REVISION_ANNOTATION
 
 if TYPE_CHECKING:
     from pointsman.api.deploy import Deploy
     from pointsman.api.provider import ModelProviderSpec
     from pointsman.fleet.world import Meta
 
+__all__ = ["STARTUP_SECONDS", "Rendered", "labels", "render", "selector"]
+
 Json = dict[str, Any]
 
-STARTUP_SECONDS: Final = 1800.0
-_USER: Final = 1000
-_PRE_STOP: Final = 15  # until every gateway has seen the EndpointSlice without the Pod
-_GRACE: Final = 75  # more than the pause before the stop and vLLM's own --shutdown-timeout
-
-_STARTUP_PERIOD = 5  # seconds: what an engine that is up again waits for at most, before it gets requests
+_PULLING: Final = 600  # seconds: the image is pulled before the start
+_STEADY: Final = 5  # seconds for which a new replica must stay ready, before the next one goes
 
 
-def objects(meta: Meta, spec: ModelProviderSpec, deploy: Deploy) -> tuple[Json, Json]:
-    """Deployment and Service, both named as the provider and owned by it."""
-    return deployment(meta, spec, deploy), service(meta)
+class Rendered(NamedTuple):
+    """Whole objects, all owned by the provider."""
+
+    engine: Json  # a Deployment, or a LeaderWorkerSet; named as the provider
+    revision: str  # of its Pods: the same for the same Pods, whatever their number
+    beside: tuple[Json, ...]  # Service first
+    prefetch: Json | None  # the Job that must be done before the engine starts
 
 
-def deployment(meta: Meta, spec: ModelProviderSpec, deploy: Deploy) -> Json:
-    replicas = 0 if spec.suspend else deploy.replicas
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": _metadata(meta),
-        "spec": {
-            "replicas": replicas,
-            "revisionHistoryLimit": 3,
-            "progressDeadlineSeconds": math.ceil(_startup(deploy)) + 600,  # the image is pulled before the start
-            "strategy": _strategy(deploy.replicas),
-            "selector": {"matchLabels": selector(meta)},
-            "template": {"metadata": {"labels": labels(meta)}, "spec": _pod(deploy)},
+def render(  # noqa: PLR0913 - what it is made of
+    meta: Meta,
+    spec: ModelProviderSpec,
+    deploy: Deploy,
+    *,
+    replicas: int,
+    key_hash: str = "",
+    operator_namespace: str = "",
+) -> Rendered:
+    """`replicas` is how many there shall be now (0 while suspended); `key_hash` tells one API key from another.
+
+    PatchError for a `podTemplate` that is no patch; `podtemplate.refusals` tells of it before.
+    """
+    count = 0 if spec.suspend else replicas
+    make = _leader_worker_set if workload_volumes.nodes(deploy) > 1 else _deployment
+    engine, revision = make(meta, deploy, count, key_hash)
+    beside = tuple(workload_beside.beside(meta, deploy, count, operator_namespace))
+    return Rendered(engine, revision, beside, workload_prefetch.job(meta, deploy))
+
+
+def _deployment(meta: Meta, deploy: Deploy, replicas: int, key_hash: str) -> tuple[Json, str]:
+    template = workload_pod.template(meta, deploy, key_hash)
+    revision = _revision(template)
+    spec = {
+        "replicas": replicas,
+        "revisionHistoryLimit": 3,
+        "progressDeadlineSeconds": math.ceil(workload_pod.startup(deploy)) + _PULLING,
+        "minReadySeconds": _STEADY,
+        "strategy": _strategy(deploy),
+        "selector": {"matchLabels": selector(meta)},
+        "template": _marked(template, revision),
+    }
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata(meta), "spec": spec}, revision
+
+
+def _leader_worker_set(meta: Meta, deploy: Deploy, replicas: int, key_hash: str) -> tuple[Json, str]:
+    """Groups of Pods, each one engine: when one Pod of a group goes, the group starts anew.
+
+    Source: leaderworkerset.x-k8s.io/v1.
+    """
+    leader = workload_pod.template(meta, deploy, key_hash)
+    follower = workload_pod.template(meta, deploy, key_hash, follower=True)
+    size = workload_volumes.nodes(deploy)
+    revision = _revision([leader, follower, size])
+    spec = {
+        "replicas": replicas,
+        "startupPolicy": "LeaderCreated",  # the leader is ready only when all of its group compute
+        "rolloutStrategy": {
+            "type": "RollingUpdate",
+            "rollingUpdateConfiguration": {"maxSurge": 0, "maxUnavailable": 1},  # as for a Deployment
+        },
+        # With a headless Service for all it would be named as ours is, which is none.
+        "networkConfig": {"subdomainPolicy": "UniquePerReplica"},
+        "leaderWorkerTemplate": {
+            "size": size,
+            "restartPolicy": "RecreateGroupOnPodRestart",
+            "leaderTemplate": _marked(leader, revision),
+            "workerTemplate": _marked(follower, revision),
         },
     }
+    kind = {"apiVersion": "leaderworkerset.x-k8s.io/v1", "kind": "LeaderWorkerSet"}
+    return {**kind, "metadata": metadata(meta), "spec": spec}, revision
 
 
-def service(meta: Meta) -> Json:
-    """Its EndpointSlices copy its labels: by them the operator finds the replicas' addresses."""
-    port = {"name": "http", "port": vllm_container.PORT, "targetPort": "http", "protocol": "TCP"}
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": _metadata(meta),
-        "spec": {"selector": selector(meta), "ports": [port]},
-    }
-
-
-def selector(meta: Meta) -> dict[str, str]:
-    """What tells the provider's Pods; never changed, as a Deployment's selector cannot be."""
-    return {"app.kubernetes.io/name": "vllm", PROVIDER_LABEL: meta.name}
-
-
-def labels(meta: Meta) -> dict[str, str]:
-    return {
-        **selector(meta),
-        "app.kubernetes.io/instance": meta.name,
-        "app.kubernetes.io/component": "inference-server",
-        "app.kubernetes.io/part-of": "pointsman",
-        MANAGED_BY: FIELD_MANAGER,
-    }
-
-
-def _metadata(meta: Meta) -> Json:
-    owner = {
-        "apiVersion": API_VERSION,
-        "kind": "ModelProvider",
-        "name": meta.name,
-        "uid": meta.uid,
-        "controller": True,
-        # True would ask for the right to set finalizers on the owner, and hold its deletion up.
-        "blockOwnerDeletion": False,
-    }
-    return {"name": meta.name, "namespace": meta.namespace, "labels": labels(meta), "ownerReferences": [owner]}
-
-
-def _strategy(replicas: int) -> Json:
+def _strategy(deploy: Deploy) -> Json:
     """A surge would need GPUs that nobody has free: the old Pod goes first."""
-    if replicas <= 1:
+    stated = (deploy.rollout.strategy if deploy.rollout else None) or "Auto"
+    alone = deploy.replicas <= 1 or "ReadWriteOncePod" in workload_volumes.access_modes(deploy)
+    if stated == "Recreate" or (stated == "Auto" and alone):
         return {"type": "Recreate"}
-    return {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
+    surge = stated == "RollingUpdate" and not deploy.gpus and not (deploy.cache and deploy.cache.size is not None)
+    numbers = {"maxSurge": 1, "maxUnavailable": 0} if surge else {"maxSurge": 0, "maxUnavailable": 1}
+    return {"type": "RollingUpdate", "rollingUpdate": numbers}
 
 
-def _startup(deploy: Deploy) -> float:
-    return seconds(deploy.startup_timeout) if deploy.startup_timeout else STARTUP_SECONDS
+def _revision(templates: Any) -> str:
+    text = json.dumps(templates, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _pod(deploy: Deploy) -> Json:
-    optional = {
-        "imagePullSecrets": [{"name": ref.name} for ref in deploy.image_pull_secrets or ()],
-        "nodeSelector": deploy.node_selector,
-        "tolerations": _tolerations(deploy),
-        "affinity": _pruned(deploy.affinity),
-        "runtimeClassName": deploy.runtime_class_name,
-        "priorityClassName": deploy.priority_class_name,
-        "schedulerName": deploy.scheduler_name,
-        "serviceAccountName": deploy.service_account_name,
-    }
-    return {
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,  # a Service called "vllm" would set VLLM_PORT to a URL
-        "terminationGracePeriodSeconds": _GRACE,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": _USER,
-            "runAsGroup": _USER,
-            "fsGroup": _USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "containers": [_container(deploy)],
-        "volumes": _volumes(deploy),
-    } | {key: value for key, value in optional.items() if value}
-
-
-def _container(deploy: Deploy) -> Json:
-    out: Json = {
-        "name": "vllm",
-        "image": deploy.image or vllm_container.IMAGE,
-        "imagePullPolicy": deploy.image_pull_policy or "IfNotPresent",
-        "command": ["vllm", "serve"],
-        "args": vllm_container.args(deploy),
-        "env": [_pruned(entry) for entry in vllm_container.env(deploy)],
-        "ports": [{"name": "http", "containerPort": vllm_container.PORT, "protocol": "TCP"}],
-        **_probes(deploy),
-        "lifecycle": {"preStop": {"sleep": {"seconds": _PRE_STOP}}},
-        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-        "terminationMessagePolicy": "FallbackToLogsOnError",  # the last log lines become the reason in our status
-        "volumeMounts": [
-            {"name": "home", "mountPath": vllm_container.HOME},
-            {"name": "cache", "mountPath": vllm_container.CACHE},
-            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of the Pod's own
-            {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108 - likewise
-        ],
-    }
-    if amounts := _amounts(deploy):
-        out["resources"] = {"requests": amounts, "limits": amounts}
-    return out
-
-
-def _probes(deploy: Deploy) -> Json:
-    """Generous: a restart costs minutes of loading, and a busy engine may be slow to answer."""
-    ask = {"httpGet": {"path": vllm_container.HEALTH, "port": "http", "scheme": "HTTP"}}
-    tries = max(math.ceil(_startup(deploy) / _STARTUP_PERIOD), 1)
-    return {
-        "startupProbe": {**ask, "periodSeconds": _STARTUP_PERIOD, "timeoutSeconds": 5, "failureThreshold": tries},
-        "readinessProbe": {**ask, "periodSeconds": 5, "timeoutSeconds": 5, "failureThreshold": 3},
-        "livenessProbe": {**ask, "periodSeconds": 15, "timeoutSeconds": 15, "failureThreshold": 5},
-    }
-
-
-def _volumes(deploy: Deploy) -> list[Json]:
-    # Tensor parallelism exchanges through shared memory; it counts against the Pod's memory limit.
-    default = "8Gi" if vllm_container.tensor_parallel(deploy) > 1 else "2Gi"
-    stated = deploy.shared_memory_size
-    limit = canonical(default if stated is None else stated)
-    writable: list[Json] = [{"name": name, "emptyDir": {}} for name in ("home", "cache", "tmp")]
-    return [*writable, {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": limit}}]
-
-
-def _amounts(deploy: Deploy) -> dict[str, str]:
-    amounts = {key: canonical(value) for key, value in sorted((deploy.resources or {}).items())}
-    return amounts | ({deploy.gpu_resource_name: str(deploy.gpus)} if deploy.gpus else {})
-
-
-def _tolerations(deploy: Deploy) -> list[Json]:
-    ours = [{"key": deploy.gpu_resource_name, "operator": "Exists", "effect": "NoSchedule"}] if deploy.gpus else []
-    return [*ours, *(_pruned(each) for each in deploy.tolerations or ())]
-
-
-def _pruned(node: Any) -> Any:
-    """Without nulls, empty texts and empty lists, which the API server leaves out."""
-    if isinstance(node, list):
-        return [_pruned(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    # In a map of labels an empty text is a value.
-    return {
-        key: value if key == "matchLabels" else _pruned(value)
-        for key, value in node.items()
-        if value not in (None, "", [])
-    }
+def _marked(template: Json, revision: str) -> Json:
+    notes = {**template["metadata"].get("annotations", {}), REVISION_ANNOTATION: revision}
+    return {**template, "metadata": {**template["metadata"], "annotations": notes}}

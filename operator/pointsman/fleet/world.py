@@ -6,7 +6,7 @@ A World is a snapshot: a shell makes a new one for each decision. Nothing is ren
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
@@ -56,13 +56,77 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class Startup:
+    """How far the newest start of an engine is, in seconds of each phase; None: not ended, or not known."""
+
+    since: str = ""  # RFC 3339: when the newest Pod was created; "": there is none
+    scheduled: float | None = None  # creation -> a node was found
+    image: float | None = None  # -> the container ran
+    load: float | None = None  # -> it was ready
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What Pods say of why they are not ready. `reason` is one of reasons.REASONS, "": they say nothing."""
+
+    reason: str = ""
+    message: str = ""  # for people: what happened, with the numbers
+    startup: Startup = Startup()
+    suggested_max_model_len: int = 0  # tokens that vLLM says would fit; 0: it says none
+
+
+@dataclass(frozen=True, slots=True)
+class Prefetch:
+    """The Job that fetches a provider's model."""
+
+    job: str = ""  # its name
+    done: bool = False
+    failed: bool = False  # for good: it tries no more
+    seconds: float | None = None  # that it took
+    told: Told = Told()
+
+
+@dataclass(frozen=True, slots=True)
 class Workload:
     """What the cluster says of a deployed provider: its Deployment's status and the ready addresses (host:port)."""
 
-    status: Json = field(default_factory=dict)  # Deployment.status
-    generation: int = 0  # Deployment.metadata.generation
+    status: Json = field(default_factory=dict)  # Deployment.status, or LeaderWorkerSet.status
+    generation: int = 0  # metadata.generation
+    replicas: int = 0  # spec.replicas of the live object
+    revision: str = ""  # REVISION_ANNOTATION of the live Pod template; "" where an older release made it
+    present: bool = True  # False: there is no Deployment, only what is known of Pods or of the Job
     addresses: tuple[str, ...] = ()
     reason: str = ""  # lifted from the Pods, CamelCase; "" when there is none
+    message: str = ""
+    told: Told = Told()  # the same with all that they say; of Pods that are ready the startup alone
+    prefetch: Prefetch | None = None
+
+    @property
+    def rolled(self) -> bool:
+        """Whether the live template is the one of every replica, and all are ready."""
+        updated, ready = (int(self.status.get(key) or 0) for key in ("updatedReplicas", "readyReplicas"))
+        seen = int(self.status.get("observedGeneration") or 0) >= self.generation
+        return self.present and seen and updated == ready == self.replicas == int(self.status.get("replicas") or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """How much a provider is wanted, as all gateways of the namespace tell together. Seconds.
+
+    A request wants a provider when it is first in its chain of those that may be tried, or all before it are known
+    to be down; whether the provider itself is up does not matter.
+    """
+
+    idle: float  # since a request last wanted it, or since the youngest gateway began where none did
+    wanted: bool  # a request has wanted it since the gateways began
+    in_flight: int = 0  # requests that it is answering
+
+
+class ProofResult(NamedTuple):
+    """What came of asking a new engine for one completion. `revision` is that of its Pod template."""
+
+    revision: str
+    ok: bool
     message: str = ""
 
 
@@ -87,6 +151,11 @@ class World:
     workloads: Mapping[str, Workload] = field(default_factory=dict)  # by provider name
     gateways: tuple[Gateway, ...] = ()
     published_hash: str = ""  # of the table that is in the ConfigMap (or file) now
+    demand: Mapping[str, Demand] = field(default_factory=dict)  # by provider; absent: not every gateway has told
+    proofs: Mapping[str, ProofResult] = field(default_factory=dict)  # by provider: the last one
+    adapters: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # by provider: reason, message
+    leader_worker_sets: bool | None = None  # whether the cluster knows that kind; None: nobody looked
+    operator_namespace: str = ""  # where the operator runs; "": not known
     gateway_url: str = ""  # where clients of this namespace reach the gateway, for openclaw.json; no final slash
 
 
@@ -108,6 +177,9 @@ class Plan:
     objects: tuple[Json, ...] = ()
     status: Json | None = None
     events: tuple[Event, ...] = ()
+    held: frozenset[tuple[str, str]] = frozenset()  # (kind, name): ours, to be left as they are for now
+    prove: str = ""  # revision whose engine is to be asked for one completion now; "": none
+    again: float | None = None  # seconds after which to look again, whatever happens; None: no need
 
 
 def read_provider(body: Json) -> Provider:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +10,10 @@ from pointsman.fleet import objects, openclaw
 from pointsman.fleet.world import World
 from pointsman.local.found import warnings
 from pointsman.local.source import SourceError, Texts
-from pointsman.names import Mode
+from pointsman.names import GATEWAY_PORT, Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from pointsman.served import Probed
 
@@ -29,16 +30,37 @@ class Loaded:
 
 def load(texts: Texts, env: Mapping[str, str], gateway_url: str) -> Loaded:
     """Everything that the texts hold, as a World without probes; SourceError says what cannot be read, and where."""
+    with _mistakes():
+        read, mode, said = _read(texts, env)
+        return Loaded(objects.build_world(read, mode=mode, gateway_url=gateway_url), said)
+
+
+def load_all(texts: Texts, env: Mapping[str, str], gateway_service: str) -> tuple[tuple[World, ...], tuple[str, ...]]:
+    """The same of objects of any number of namespaces, by name, with what is to be said of them all.
+
+    `gateway_service` is the name of the Service by which each namespace's gateways are reached.
+    """
+    with _mistakes():
+        read, mode, said = _read(texts, env)
+        urls = {each: f"http://{gateway_service}.{each}.svc:{GATEWAY_PORT}" for each in read.namespaces()}
+        return tuple(objects.build_world(read, each, mode, url) for each, url in urls.items()), said
+
+
+def _read(texts: Texts, env: Mapping[str, str]) -> tuple[objects.Objects, Mode, tuple[str, ...]]:
+    imported = {name: openclaw.read(text, env, name) for name, text in texts.openclaw.items()}
+    parts = [objects.read_bodies(one.objects, name) for name, one in imported.items()]
+    read = _joined([objects.read_files(texts.yaml), *parts])
+    mode = next((one.mode for one in imported.values()), Mode.MERGE)
+    said = tuple(warning for one in imported.values() for warning in one.warnings)
+    return read, mode, said + read.warnings
+
+
+@contextmanager
+def _mistakes() -> Iterator[None]:
     try:
-        imported = {name: openclaw.read(text, env, name) for name, text in texts.openclaw.items()}
-        parts = [objects.read_bodies(one.objects, name) for name, one in imported.items()]
-        read = _joined([objects.read_files(texts.yaml), *parts])
-        mode = next((one.mode for one in imported.values()), Mode.MERGE)
-        world = objects.build_world(read, mode=mode, gateway_url=gateway_url)
+        yield
     except (openclaw.OpenClawError, objects.ObjectError) as error:
         raise SourceError(str(error)) from error
-    said = tuple(warning for one in imported.values() for warning in one.warnings)
-    return Loaded(world, said + read.warnings)
 
 
 def found(things: list[Json], gateway_url: str) -> Loaded:

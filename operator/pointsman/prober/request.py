@@ -37,8 +37,8 @@ class ProbeTarget:
 def target(provider: Provider, token: str, addresses: Sequence[str], models: Sequence[str] = ()) -> ProbeTarget | None:
     """What to ask of a provider; None: nothing, as it is refused, suspended, not to be probed, or has no address.
 
-    `addresses` are a deployed provider's ready ones, host:port; its own server asks for no key. `models` are those
-    that routes name: where a token is asked for, they come first.
+    `addresses` are a deployed provider's ready ones, host:port. `models` are those that routes name: where a token is
+    asked for, they come first.
     """
     spec = provider.spec
     if spec is None or spec.suspend or provider.meta.deleting or provider_refusal(provider):
@@ -67,7 +67,7 @@ def _request(spec: ModelProviderSpec, base_urls: tuple[str, ...], token: str, mo
     return ProbeRequest(
         kind=kind(spec.type),
         base_urls=base_urls,
-        token=token if endpoint else "",
+        token=token,
         headers=dict(sorted((endpoint.headers or {}).items())) if endpoint else {},
         tls=TlsSettings(tls.ca_bundle or "", tls.server_name or "", tls.insecure_skip_verify) if tls else TlsSettings(),
         timeout=seconds(probe.timeout) if probe and probe.timeout else _usual(spec)[1],
