@@ -14,9 +14,12 @@ import pytest
 from testbed import controlplane, gpunodes, netns
 from testbed.__main__ import prepare
 from testbed.controlplane import ControlPlane
+from testbed.operatorprocess import OperatorProcess, install_rbac, kubeconfig_for
 
 _HERE = Path(__file__).parent
 _CRDS = _HERE.parent.parent / "crds"
+# A node that is lost keeps its Pods for 5 minutes otherwise.
+_FLAGS = [f"kube-apiserver:--default-{what}-toleration-seconds=4" for what in ("not-ready", "unreachable")]
 _numbers = itertools.count(1)
 
 
@@ -45,7 +48,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """The control plane, with Pointsman's CRDs if they are generated already."""
     crds = _CRDS if any(_CRDS.glob("*.yaml")) else None
-    with controlplane.running(tmp_path_factory.mktemp("controlplane"), crds) as control_plane:
+    with controlplane.running(tmp_path_factory.mktemp("controlplane"), crds, _FLAGS) as control_plane:
         if control_plane.simulated:
             gpunodes.create_storage_class(control_plane.api)
         yield control_plane
@@ -57,6 +60,15 @@ def simulated(cluster: ControlPlane) -> ControlPlane:
     if not cluster.simulated:
         pytest.skip("KUBEBUILDER_ASSETS has no scheduler, controllers and simulated nodes")
     return cluster
+
+
+@pytest.fixture(scope="module")
+def operator(cluster: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
+    """The operator, with exactly the shipped rights."""
+    account = install_rbac(cluster.api)
+    kubeconfig = kubeconfig_for(cluster.api, cluster.kubeconfig, account, tmp_path_factory.mktemp("operator"))
+    with OperatorProcess(kubeconfig) as process:
+        yield process
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -18,7 +17,7 @@ from testbed.api import Api, ApiError, Object
 from testbed.controlplane import ControlPlane
 from testbed.gatewaypod import GatewayPod
 from testbed.llama import LlamaServer
-from testbed.operatorprocess import OperatorProcess, decoded, install_rbac, kubeconfig_for
+from testbed.operatorprocess import OperatorProcess, decoded
 from testbed.podservers import PodServers
 from testbed.tinymodel import TinyModel
 from testbed.waiting import until
@@ -61,15 +60,6 @@ spec:
   policy:
     dataPolicy: {{allowedLocations: [InCluster, OnPremises]}}
 """
-
-
-@pytest.fixture(scope="module")
-def operator(cluster: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
-    """The operator, with exactly the shipped rights."""
-    account = install_rbac(cluster.api)
-    kubeconfig = kubeconfig_for(cluster.api, cluster.kubeconfig, account, tmp_path_factory.mktemp("operator"))
-    with OperatorProcess(kubeconfig) as process:
-        yield process
 
 
 class Fleet:
@@ -151,7 +141,9 @@ def test_the_main_job(simulated: ControlPlane, operator: OperatorProcess, namesp
         routing = until(fleet.table)
         assert [t.provider for t in routing.routes[0].targets] == ["qwen", "nearby"]
         secret = api.get(f"/api/v1/namespaces/{namespace}/secrets/pointsman-credentials")
-        assert decoded(secret) == {"nearby": "s3cret"}
+        keys = decoded(secret)
+        made = decoded(api.get(f"/api/v1/namespaces/{namespace}/secrets/pointsman-engine-keys"))
+        assert keys == {"nearby": "s3cret", "qwen": made["qwen"]}
 
         with GatewayPod(api, namespace, "engine-0", tmp_path) as gateway:
             # Every gateway has said that it runs the table that was published.
@@ -210,6 +202,9 @@ def check_provider_deleted(fleet: Fleet, gateway: GatewayPod) -> None:
 def check_operator_killed(fleet: Fleet, operator: OperatorProcess) -> None:
     """SIGKILL and a new start: in a settled cluster nothing at all is written."""
     until(lambda: fleet.is_true("modelroutes", "assistant", "Programmed"), 30)
+    # What is ready counts as available after minReadySeconds, which the Deployment's own status tells.
+    path = f"/apis/apps/v1/namespaces/{fleet.namespace}/deployments/qwen"
+    until(lambda: fleet.api.get(path)["status"].get("availableReplicas") == 1, 30)
     settled(fleet)
     before = fleet.versions()
     operator.kill()

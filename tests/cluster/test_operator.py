@@ -223,7 +223,9 @@ def test_what_others_changed_is_put_right(operator: OperatorProcess, space: Spac
     deploy = {"model": {"source": "hf://o/m"}, "replicas": 1}
     space.create("ModelProvider", "modelproviders", "deployed", {"type": "VLLM", "deploy": deploy})
     space.route("assistant", "one", "deployed")
-    until(lambda: space.keys() == {"one": "a"} and space.find("deployments", "deployed"), what="all objects")
+    until(lambda: set(space.keys()) == {"one", "deployed"}, what="both keys")
+    keys = space.keys()
+    until(lambda: space.find("deployments", "deployed"), what="all objects")
     at_rest(operator)
     api = space.api
     api.patch(space.path("configmaps", "pointsman-routing"), {"data": {"routing.json": "{}"}})
@@ -235,7 +237,7 @@ def test_what_others_changed_is_put_right(operator: OperatorProcess, space: Spac
         body = space.find("configmaps", "pointsman-routing")
         edited = body is None or body["data"]["routing.json"] == "{}"
         scaled = api.get(space.path("deployments", "deployed"))["spec"]["replicas"] != 1
-        return not (edited or scaled) and space.keys() == {"one": "a"} and bool(space.find("services", "deployed"))
+        return not (edited or scaled) and space.keys() == keys and bool(space.find("services", "deployed"))
 
     until(is_right, what="everything as before")
     until(lambda: space.table() is not None, what="a sound table")

@@ -12,6 +12,7 @@ from testbed.api import Api, ApiError, Object
 GPU = "nvidia.com/gpu"
 GPU_TAINT = {"key": GPU, "effect": "NoSchedule"}
 STORAGE_CLASS = "simulated"
+_SILENT = "Kubelet stopped posting node status."
 
 
 def create(
@@ -66,10 +67,30 @@ def set_ready(api: Api, name: str, ready: bool) -> Object:
     return api.patch(f"/api/v1/nodes/{name}/status", {"status": {"conditions": [condition]}}, kind="strategic-merge")
 
 
+def lose(api: Api, name: str) -> None:
+    """The node's kubelet is heard no more. Its Pods are evicted when their toleration ends, if most nodes are well.
+
+    That the Pods are not ready any more is said here, in the node controller's manner: it says so only if it has found
+    out by itself that the node is silent, which kwok, who renews the node's lease, keeps it from.
+    """
+    silent = {"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown", "message": _SILENT}
+    api.patch(f"/api/v1/nodes/{name}/status", {"status": {"conditions": [silent]}}, kind="strategic-merge")
+    for pod in api.items("/api/v1/pods", fieldSelector=f"spec.nodeName={name}"):
+        path = f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}/status"
+        unready = {"type": "Ready", "status": "False"}
+        api.patch(path, {"status": {"conditions": [unready]}}, kind="strategic-merge")
+
+
 @contextmanager
-def present(api: Api, name: str, gpus: int = 8, labels: Mapping[str, str] | None = None) -> Iterator[str]:
-    """A node for the length of a block, with its name."""
-    create(api, name, gpus, labels=labels)
+def present(
+    api: Api,
+    name: str,
+    gpus: int = 8,
+    labels: Mapping[str, str] | None = None,
+    taints: list[dict[str, str]] | None = None,
+) -> Iterator[str]:
+    """A node for the length of a block, with its name; `taints` beside the one that GPU nodes have."""
+    create(api, name, gpus, labels=labels, taints=[GPU_TAINT, *(taints or [])])
     try:
         yield name
     finally:

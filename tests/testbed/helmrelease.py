@@ -47,6 +47,7 @@ class HelmRelease:
 
     def install(self) -> None:
         for namespace in (SYSTEM, MODELS):
+            self.node.kubectl("wait", "--for=delete", f"namespace/{namespace}", "--timeout=50s")  # of a release before
             self.node.apply(_NAMESPACE % namespace)
         repository, tag = images.POINTSMAN.split(":")
         values = f"image.repository={repository},image.tag={tag},gateway.namespaces={{{MODELS}}}"

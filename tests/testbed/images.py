@@ -20,6 +20,7 @@ ENGINE = "pointsman.dev/vllm:test"
 REPOSITORY = Path(__file__).parents[2]
 HOME = "/opt/pointsman"
 BUNDLES = (Path("/etc/ssl/certs/ca-certificates.crt"), Path("/etc/pki/tls/certs/ca-bundle.crt"))
+WORDS = Path(__file__).with_name("vllm_words")
 LAUNCHER = "#!/usr/local/bin/python3\nimport sys\n\nfrom pointsman.__main__ import main\n\nsys.exit(main())\n"
 
 
@@ -82,6 +83,7 @@ def engine(names: Sequence[str] = (ENGINE,)) -> Image:
         **{path.replace(home, "/opt/llama", 1): content for path, content in hostfiles.program(llama).items()},
         "/usr/local/bin/llama-server": Link(f"/opt/llama/{llama.name}"),
         "/usr/local/bin/vllm": Path(__file__).with_name("vllm_standin.py"),
+        **{f"/usr/local/share/{words.parent.name}/{words.name}": words for words in sorted(WORDS.glob("*.txt"))},
     }
     models = {f"/models/{chain}.gguf": TinyModel(chain).path() for chain in CHAINS}
     return Image(tuple(names), (base(), server, models), ("vllm", "serve"))

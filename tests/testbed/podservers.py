@@ -29,6 +29,7 @@ class PodServers:
         self._make: Start = server or (lambda _pod, address, port: LlamaServer(host=address, port=port))
         self._servers: dict[str, LlamaServer] = {}
         self._held: set[str] = set()
+        self._lost: set[str] = set()
         self._ready: dict[str, bool] = {}
         self._lock, self._ended = threading.RLock(), threading.Event()
         self._failure: Exception | None = None
@@ -45,6 +46,12 @@ class PodServers:
         with self._lock:
             self._servers[pod].restart()
             self._held.discard(pod)
+
+    def lose(self, pod: str) -> None:
+        """SIGKILL the Pod's server, and say no more of the Pod, as when its node is lost with its kubelet."""
+        with self._lock:
+            self._lost.add(pod)
+            self._servers[pod].kill()
 
     def server(self, pod: str, timeout: float = 30.0) -> LlamaServer:
         """The Pod's server, once it is started and the Pod is Ready."""
@@ -85,7 +92,7 @@ class PodServers:
                 self._servers.pop(name).close()
                 self._ready.pop(name, None)
             for name, pod in pods.items():
-                if _is_running(pod):
+                if _is_running(pod) and name not in self._lost:
                     self._serve(name, pod)
 
     def _serve(self, name: str, pod: Object) -> None:

@@ -24,10 +24,11 @@ def set_waiting(api: Api, namespace: str, pod: str, reason: str, *, message: str
 
 
 def set_crashed(
-    api: Api, namespace: str, pod: str, exit_code: int, *, reason: str = "Error", restarts: int = 1
+    api: Api, namespace: str, pod: str, exit_code: int, *, reason: str = "Error", message: str = "", restarts: int = 1
 ) -> Object:
-    """All containers in CrashLoopBackOff after an end such as (137, "OOMKilled")."""
+    """All containers in CrashLoopBackOff after an end such as (137, "OOMKilled"); `message`: the last words."""
     ended = {"exitCode": exit_code, "reason": reason, "startedAt": _now(), "finishedAt": _now()}
+    ended |= {"message": message} if message else {}
     container: Object = {
         "ready": False, "started": False, "restartCount": restarts, "lastState": {"terminated": ended},
         "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off restarting failed container"}},
@@ -44,10 +45,14 @@ def _patch(api: Api, namespace: str, pod: str, container: Object) -> Object:
         for kind in ("ContainersReady", "Ready")
     ]
     others = [c for c in found["status"].get("conditions", []) if c["type"] not in {"ContainersReady", "Ready"}]
+    running = {c["name"]: c["state"] for c in found["status"].get("containerStatuses", []) if "running" in c["state"]}
     containers = [
         {"name": c["name"], "image": c["image"], "imageID": "", "restartCount": 0} | container
         for c in found["spec"]["containers"]
     ]
+    for each in containers:
+        if "running" in each["state"]:  # it has run since it began to, not since it is ready
+            each["state"] = running.get(each["name"], each["state"])
     body: Object = {"status": {"conditions": [*others, *conditions], "containerStatuses": containers}}
     return api.patch(f"{path}/status", body)
 
