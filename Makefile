@@ -27,10 +27,12 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP)  ## Watch two real backends, one killed in the middle of it: no request fails
 	@$(BIN)/python demo/demo.py
 
-# The last one skips, and says so, where vLLM is not in the cache: `make test-real` puts it there.
+# What waits for a cluster runs beside what computes. The last one skips, and says so, where vLLM is not in the cache: `make test-real` puts it there.
 test: lint  ## Everything: linters, unit tests, real servers, the real control plane, the real node, real agents
 	@$(BIN)/python -m testbed prepare
-	@$(BIN)/python -m pytest -m "not real and not agents"
+	@log=$$(mktemp); $(BIN)/python -m pytest -m "(cluster or node) and not real and not agents" >$$log 2>&1 & \
+	  $(BIN)/python -m pytest -m "not cluster and not node and not real and not agents"; here=$$?; \
+	  wait $$!; there=$$?; cat $$log; rm -f $$log; exit $$((here | there))
 	@$(BIN)/python -m pytest tests/clients
 	@$(BIN)/python -m pytest -m real tests/real/test_translation.py
 
@@ -79,10 +81,13 @@ manifests: $(STAMP)  ## Render manifests/install.yaml from the chart
 	@$$($(BIN)/python -c 'from testbed import tools; print(tools.helm())') template pointsman charts/pointsman \
 	  --namespace pointsman-system --set createNamespace=true --skip-tests > manifests/install.yaml
 
-docs: $(STAMP)  ## Write the table of docs/status-reasons.md
+docs: $(STAMP)  ## Write the tables of docs/status-reasons.md and docs/posture.md
 	@$(BIN)/python -c "import pathlib; from pointsman.fleet import reasons; \
 	  p = pathlib.Path('docs/status-reasons.md'); \
 	  p.write_text(p.read_text().split('| Reason |')[0] + reasons.document())"
+	@$(BIN)/python -c "import pathlib; from pointsman.fleet import posture; \
+	  p = pathlib.Path('docs/posture.md'); \
+	  p.write_text(p.read_text().split('| Warning |')[0] + posture.document())"
 
 lock: $(STAMP)  ## Pin anew what pyproject.toml asks for
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
