@@ -51,6 +51,21 @@ def test_each_object_has_its_series() -> None:
     assert value("pointsman_queue_depth") == 0
 
 
+def test_a_route_rests_while_what_comes_first_sleeps() -> None:
+    """No alert is to wake anybody for it; a sleeping fallback behind a primary that serves changes nothing."""
+    metrics, store = filled()
+    asleep, active = {"state": "Down", "reason": "ScaledToZero"}, {"state": "Active"}
+    chains = {"first": [asleep, active], "alone": [asleep], "behind": [active, asleep]}
+    for name, chain in chains.items():
+        spec = {"modelName": name, "primary": {"provider": "a", "model": "m"}}
+        store.put(kinds.ROUTE, body(name, spec, {"effectiveChain": chain}))
+    said = {
+        name: metrics.registry.get_sample_value("pointsman_route_resting", {"namespace": "ns", "route": name})
+        for name in (*chains, "r")
+    }
+    assert said == {"first": 1, "alone": 1, "behind": 0, "r": 0}
+
+
 def test_a_series_goes_with_its_object() -> None:
     """Those of the process too, once they are told to."""
     metrics, store = filled()

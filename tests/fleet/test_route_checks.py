@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 
 from fleet.strategies import WORLDS
-from fleet.worlds import Json, deployed, down, endpoint, route, up, world
+from fleet.worlds import Json, deployed, down, endpoint, route, running, up, world
 from pointsman.fleet.reasons import REASONS
 from pointsman.fleet.route_checks import route_conditions, seen
 from pointsman.fleet.world import World
@@ -211,3 +212,17 @@ def test_every_reason_is_in_the_documented_list(of: World) -> None:
         found = seen(of, each)
         assert {finding.reason for finding in route_conditions(found).values()} <= REASONS.keys()
         assert {link.skip for link in found.chain} <= {"", *REASONS}
+
+
+def test_a_primary_that_sleeps_as_nobody_asks_is_no_degradation() -> None:
+    """The fallback answers until a request has woken it; who suspends it, or whose engine fails, is told otherwise."""
+    zero = running(0, 0, replicas=0)
+    sleeper = deployed("q", scaling={"minReplicas": 0})
+    of = world(
+        [sleeper, endpoint("e")], [route("r", "q/Qwen/Qwen3-32B", "e/m")], workloads={"q": zero}, probes={"e": up("m")}
+    )
+    found = route_conditions(seen(of, of.routes["r"]))["Degraded"]
+    assert (found.status, found.reason) == ("False", "PrimaryAsleep")
+    failing = replace(of, workloads={"q": replace(zero, replicas=1, reason="InsufficientGPU")})
+    found = route_conditions(seen(failing, failing.routes["r"]))["Degraded"]
+    assert (found.status, found.reason) == ("True", "OnFallback")

@@ -16,6 +16,8 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from pointsman.fleet.scale import SCALED_TO_ZERO
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sized
 
@@ -108,6 +110,7 @@ def _families() -> dict[str, GaugeMetricFamily]:
         "route_targets": ("Targets of the route", route),
         "route_healthy_targets": ("Targets that serve or would", route),
         "route_active_target_index": ("0: the primary serves, 1 and more: a fallback, -1: nobody", route),
+        "route_resting": ("1 when what would serve first is scaled to zero, as nobody asks", route),
         "config_info": ("The published table", (*table, "hash")),
         "config_gateways": ("Gateways of the namespace", table),
         "config_gateways_acknowledged": ("Gateways that run the published table", table),
@@ -137,6 +140,8 @@ def _add_routes(families: dict[str, GaugeMetricFamily], world: World) -> None:
         families["route_targets"].add_metric(labels, float(targets or 0))
         families["route_healthy_targets"].add_metric(labels, float(healthy or 0))
         families["route_active_target_index"].add_metric(labels, active)
+        before = chain if active < 0 else chain[:active]
+        families["route_resting"].add_metric(labels, any(each.get("reason") == SCALED_TO_ZERO for each in before))
 
 
 def _is_true(status: Json, kind: str) -> bool:

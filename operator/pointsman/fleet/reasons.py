@@ -296,6 +296,7 @@ REASONS: Final[dict[str, Reason]] = {
     "OutsideFence": Reason("Targets of the route are outside its dataPolicy; they are never tried.", "Change either."),
     "NoUsableTarget": Reason("No target of the route may be tried.", "See status.effectiveChain."),
     "NoHealthyTarget": Reason("No target that may be tried answers its probes.", "See status.effectiveChain."),
+    "PrimaryAsleep": Reason("The primary is scaled to zero, as nobody asks for it; a fallback answers meanwhile."),
     "OnFallback": Reason("The primary does not serve, a fallback does.", "See status.effectiveChain."),
     "SmallerContext": Reason("A fallback has a smaller context window.", "Choose another, or keep prompts small."),
     "ContextWindowSmall": Reason(

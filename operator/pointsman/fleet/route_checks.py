@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pointsman.fleet import scale
 from pointsman.fleet.acceptance import route_refusal
 from pointsman.fleet.chain import OUTSIDE, UNRESOLVED, Link, active, links
 from pointsman.fleet.conditions import Check, Finding, first, good, unknown
@@ -87,6 +88,8 @@ def _on_fallback(seen: Seen) -> Finding | None:
     now, primary = active(seen.chain), seen.chain[0]
     if now is None or now is primary:
         return None
+    if primary.reason == scale.SCALED_TO_ZERO and not primary.skip:
+        return Finding("PrimaryAsleep", f"{now.name} serves until a request has woken {primary.name}")
     why = primary.why or f"{primary.name} is {primary.state.value}: {primary.reason}"
     return Finding("OnFallback", f"{now.name} serves: {why}", "True")
 
