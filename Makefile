@@ -34,7 +34,7 @@ test: lint  ## Everything: linters, unit tests, real servers, the real control p
 	  $(BIN)/python -m pytest -m "not cluster and not node and not real and not agents"; here=$$?; \
 	  wait $$!; there=$$?; cat $$log; rm -f $$log; exit $$((here | there))
 	@$(BIN)/python -m pytest tests/clients
-	@$(BIN)/python -m pytest -m real tests/real/test_translation.py
+	@$(BIN)/python -m pytest -m real tests/real/test_prefetch.py tests/real/test_rendered.py tests/real/test_translation.py
 
 test-fast: $(STAMP)  ## The tests that need neither control plane nor node
 	@$(BIN)/python -m pytest -m "not cluster and not node and not wall and not real and not agents"

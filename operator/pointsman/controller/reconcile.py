@@ -149,9 +149,11 @@ class Reconciler:
     async def _prepare(self, provider: Provider) -> None:
         """What has to be there before anything can be decided."""
         parts, namespace, name = self.parts, provider.meta.namespace, provider.meta.name
-        if _needs_key(provider) and await keys.ensure(parts.cluster, namespace, name):
-            parts.secrets.expire(namespace, ENGINE_KEYS_SECRET)
         await parts.secrets.ensure(namespace, secrets.names(provider), max_age=5.0)
+        if _needs_key(provider) and (ENGINE_KEYS_SECRET, name) not in parts.secrets.values(namespace):
+            await keys.ensure(parts.cluster, namespace, name)
+            parts.secrets.expire(namespace, ENGINE_KEYS_SECRET)
+            await parts.secrets.ensure(namespace, {ENGINE_KEYS_SECRET}, max_age=5.0)
         if of_groups(provider):
             await parts.groups.look(namespace, name)
 
@@ -173,7 +175,7 @@ class Reconciler:
     def _use(self, provider: Provider, deploy: Deploy, plan: Plan, workload: Workload) -> None:
         """Ask the engine itself for what the plan wants of it."""
         parts, namespace, name = self.parts, provider.meta.namespace, provider.meta.name
-        parts.acks.follow(namespace, closely=any(map(_is_followed, self.world(namespace).providers.values())))
+        parts.acks.follow(namespace, closely=any(map(_is_followed, parts.store.snapshot(namespace).providers.values())))
         if provider.spec is None:
             return
         key = fleet_keys.credential(name, provider.spec, parts.secrets.values(namespace))

@@ -58,6 +58,9 @@ def _rendered(found: Seen, deploy: Deploy, replicas: int) -> workload.Rendered:
 
 
 def _decided(found: Seen, rendered: workload.Rendered, live: Workload, now: str) -> Engine:
+    if _lacks_key(found):
+        # Its Pods could not start, and another revision would end those that run.
+        return _as_it_is(found, live, _hold(rendered, rendered.beside, None), now)
     beside, job, replicas = rendered.beside, rendered.prefetch, int(rendered.engine["spec"]["replicas"])
     if _of_groups(rendered) and found.world.leader_worker_sets is not True:
         # Nothing can be made of it; an older Deployment of the provider goes on.
@@ -74,6 +77,12 @@ def _decided(found: Seen, rendered: workload.Rendered, live: Workload, now: str)
     return _with_step(
         found, Engine((*beside, rendered.engine), frozenset(), 0, again=again), step, rendered.revision, now
     )
+
+
+def _lacks_key(found: Seen) -> bool:
+    """Whether the key that the spec names is not there; one that we make is made before anything is decided."""
+    stated = found.spec.deploy is not None and found.spec.deploy.api_key_ref is not None
+    return stated and not keys.credential(found.name, found.spec, found.world.secrets)
 
 
 def _as_it_is(found: Seen, live: Workload, chosen: Engine, now: str) -> Engine:
