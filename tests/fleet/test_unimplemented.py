@@ -153,6 +153,7 @@ VALUES: Json = {
     "deploy.model.adapters[].name": "y",
     "deploy.model.adapters[].source": "hf://a/y",
     "deploy.model.adapters[].revision": "main",  # of the hub, without a Job to fetch it: refused
+    "deploy.engine.version": "0.11",
     "deploy.engine.loadFormat": "dummy",
     "deploy.engine.maxLoras": 2,
     "deploy.engine.maxLoraRank": 32,
@@ -178,6 +179,8 @@ VALUES: Json = {
     "deploy.cache.prefetch": False,
     "deploy.cache.compileCache": False,
     "deploy.networkPolicy.mode": "None",
+    "deploy.cache.resources": {"memory": "4Gi"},
+    "deploy.networkPolicy.prometheusNamespace": "monitoring",
     "deploy.networkPolicy.allowFrom": [{"podSelector": {}}],
     "deploy.podTemplate": {"metadata": {"labels": {"a": "b"}}},
     "keepLoaded": "1h",

@@ -89,6 +89,14 @@ class Engine(Model):
     enable_prefix_caching: bool | None = None
     tool_call_parser: Annotated[str | None, Field(max_length=64)] = None
     reasoning_parser: Annotated[str | None, Field(max_length=64)] = None
+    version: Annotated[
+        str | None,
+        Field(
+            max_length=16,
+            pattern=r"^v?[0-9]+\.[0-9]+(\.[0-9]+)?$",
+            description="Of vLLM in an image whose tag does not tell: decides which flags it is given",
+        ),
+    ] = None
     load_format: Annotated[str | None, Field(max_length=64)] = None
     max_loras: Annotated[Small | None, Field(description="Adapters in one batch")] = None
     max_lora_rank: Annotated[int | None, Field(ge=1, le=1024, json_schema_extra={"format": "int32"})] = None
@@ -150,6 +158,7 @@ class Cache(Model):
     prefetch: Annotated[
         bool | None, Field(description="One Job downloads, engines read what it wrote; true unless said otherwise")
     ] = None
+    resources: Annotated[Resources | None, Field(description="Of the Job that downloads: requests and limits")] = None
     compile_cache: Annotated[bool | None, Field(description="Keep compiled kernels; true unless said")] = None
 
 
@@ -157,6 +166,9 @@ class NetworkAccess(Model):
     """Who may reach the engine: gateways, the operator and Prometheus, unless `mode` is None."""
 
     mode: Literal["GatewayOnly", "None"] | None = None
+    prometheus_namespace: Annotated[
+        LabelName | None, Field(description="Where Prometheus runs; else its Pods of any namespace are let in")
+    ] = None
     allow_from: Annotated[FreeForms | None, Field(description="More peers, as in a NetworkPolicy's `from`")] = None
 
 
