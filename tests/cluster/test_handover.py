@@ -359,3 +359,20 @@ def test_set_back_while_draining(yard: Yard) -> None:
         yard.until(lambda: yard.phase() == "", 60)
     assert [each["metadata"]["uid"] for each in yard.pods()] == [pod["metadata"]["uid"]]
     assert not load.failures
+
+
+@pytest.mark.timeout(240)
+def test_no_node_for_the_new_engine(yard: Yard) -> None:
+    """A rollout that time does not mend has failed after a minute, says why, and heals when it is set back."""
+    yard.start()
+    with Load(yard.gateway.url) as load:
+        yard.until(lambda: load.by("qwen") >= 3, 30)
+        yard.change(nodeSelector={"gpu": "none-has-it"})
+        yard.until(lambda: yard.condition().get("reason") == "RolloutFailed", 100, what="RolloutFailed")
+        assert "NoMatchingNode" in yard.condition()["message"]
+        assert yard.status()["phase"] == "Failed"
+        yard.change(nodeSelector=None)
+        yard.until(lambda: yard.phase() == "", 40, what="the end of the maintenance")
+        ended = time.monotonic()
+        yard.until(lambda: load.by("qwen", ended) >= 3, 30)
+    assert not load.failures

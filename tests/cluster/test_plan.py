@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from fleet import pod_fields
 from pointsman.__main__ import main
 from pointsman.controller.covered import APPLIED, stamped
 from pointsman.controller.kinds import BY_NAME
 from pointsman.fleet.workload_pod import KEY_ANNOTATION
-from pointsman.names import REVISION_ANNOTATION
+from pointsman.names import API_VERSION, REVISION_ANNOTATION
 from testbed.api import Api, Object
 from testbed.controlplane import ControlPlane
 from testbed.operatorprocess import OperatorProcess, install_rbac, kubeconfig_for
@@ -36,6 +37,9 @@ DEPLOYS = {
     "many": '{model: {source: "pvc://weights/m"}, gpus: 4, replicas: 3, cache: {size: 1000Gi}, disruption: Protect}',
     "own": '{model: {source: "pvc://weights/m"}, resources: {cpu: 1500m, memory: 1024Mi}, networkPolicy: {mode: None}}',
     "bare": '{model: {source: "pvc://weights/m"}, gpus: 0, podTemplate: {spec: {hostNetwork: false, priority: null}}}',
+    "unprobed": (
+        '{model: {source: "pvc://weights/m"}, podTemplate: {spec: {containers: [{name: vllm, livenessProbe: null}]}}}'
+    ),
 }
 
 
@@ -56,6 +60,29 @@ def test_the_samples_plans_pass_a_dry_run(path: Path, cluster: ControlPlane, cap
     command = ("apply", "--dry-run=server", "--validate=strict", "-f", "-")
     said = cluster.kubectl(*command, stdin="---\n".join([documents[0], *known]))
     assert said.count("created (server dry run)") == len(known)
+
+
+DRY_RUN = ("apply", "--dry-run=server", "--validate=strict", "-f", "-")
+
+
+def plan_of(fields: Object, tmp_path: Path) -> int:
+    """The plan's exit code, of a provider with these fields of `deploy`."""
+    deploy = {"model": {"source": "hf://o/m"}} | fields
+    body = {"apiVersion": API_VERSION, "kind": "ModelProvider", "metadata": {"name": "one", "namespace": "default"}}
+    path = tmp_path / "one.yaml"
+    path.write_text(json.dumps(body | {"spec": {"type": "VLLM", "deploy": deploy}}))
+    return main(["plan", str(path)])
+
+
+@pytest.mark.parametrize("name", pod_fields.GOOD)
+def test_what_is_judged_sound_the_api_server_takes(
+    name: str, cluster: ControlPlane, tmp_path: Path, capsys: Capture
+) -> None:
+    """So that nothing sound is refused, and nothing that passes is refused later."""
+    code = plan_of(pod_fields.GOOD[name], tmp_path)
+    out, err = capsys.readouterr()
+    assert code == 0, err
+    assert "created (server dry run)" in cluster.kubectl(*DRY_RUN, stdin=out)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +114,7 @@ def test_it_is_what_a_running_operator_applied(
     path = tmp_path / "providers.yaml"
     text = "".join(PROVIDER.format(name=name, namespace=namespace, deploy=deploy) for name, deploy in DEPLOYS.items())
     path.write_text(text)
-    cluster.kubectl("apply", "-f", str(path))
+    cluster.kubectl("apply", "--server-side", "-f", str(path))  # without it, kubectl sends no nulls
     printed = planned(path, capsys)
     assert {each["kind"] for each in printed} >= {"Deployment", "Service", "NetworkPolicy", "PodDisruptionBudget"}
     for each in printed:
@@ -95,7 +122,7 @@ def test_it_is_what_a_running_operator_applied(
         live = stored(cluster.api, each)
         assert live
         hashed = stamped(completed(each, live))["metadata"]["annotations"][APPLIED]
-        assert live["metadata"]["annotations"][APPLIED] == hashed, each["kind"]
+        assert live["metadata"]["annotations"][APPLIED] == hashed, each["metadata"]["name"]
     there = [item for kind in {each["kind"] for each in printed} for item in owned(cluster.api, kind, namespace)]
     assert len(there) == len(printed)
 

@@ -123,6 +123,20 @@ def test_a_folder_of_the_node_is_not_within_the_restricted_standard(api: Api, na
         api.post(f"/api/v1/namespaces/{namespace}/pods", pod)
 
 
+def test_a_namespace_with_a_quota_admits_the_job_that_fetches(api: Api, namespace: str) -> None:
+    """A quota on limits refuses every Pod that states none; of engines, their limits are for people to state."""
+    hard = {"requests.cpu": "64", "requests.memory": "512Gi", "limits.cpu": "64", "limits.memory": "512Gi"}
+    at = f"/api/v1/namespaces/{namespace}/resourcequotas"
+    api.post(at, {"metadata": {"name": "all"}, "spec": {"hard": hard}})
+    api.patch(f"{at}/all/status", {"status": {"hard": hard, "used": dict.fromkeys(hard, "0")}})
+    until(lambda: api.items(f"/api/v1/namespaces/{namespace}/serviceaccounts"))
+    engine, job = templates(rendered(api, namespace, CASES["claim"]))
+    pods = f"/api/v1/namespaces/{namespace}/pods"
+    dry_run(api, "POST", pods, {"metadata": {"name": "job"}, "spec": job["spec"]})
+    with pytest.raises(ApiError, match=r"must specify limits\.cpu for: vllm"):
+        api.post(pods, {"metadata": {"name": "engine"}, "spec": engine["spec"]})
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_what_was_applied_reads_back_as_applied(api: Api, namespace: str, case: str) -> None:
     """So that a settled cluster is never written to; a second apply changes nothing either."""

@@ -127,6 +127,7 @@ class Direct:
         self.api, self._on_write = api, on_write
         self.before: Callable[[str], None] = lambda _: None
         self.after: Callable[[str], None] = lambda _: None
+        self.refuses: Callable[[str, Json], ApiError | None] = lambda *_: None  # what its validation says of an object
 
     async def list_all(self, kind: Kind, namespace: str | None = None) -> Listing:
         self.before("LIST")
@@ -140,16 +141,22 @@ class Direct:
         self.before("GET")
         return []
 
-    async def apply(self, kind: Kind, body: Json, *, status: bool = False) -> Json:
+    async def apply(self, kind: Kind, body: Json, *, status: bool = False, dry_run: bool = False) -> Json:
         manager = "status" if status else "pointsman"
+        if refusal := self.refuses(kind.name, body):
+            raise refusal
+        if dry_run:
+            return body
         return self._write(
             kind.name, "status" if status else "apply", lambda: self.api.apply(kind.name, body, manager, status=status)
         )
 
     async def merge(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json:
         def change(body: Json) -> None:
-            if patch["metadata"].get("resourceVersion", "") not in {"", body["metadata"]["resourceVersion"]}:
+            version = patch.get("metadata", {}).get("resourceVersion", "")
+            if version not in {"", body["metadata"]["resourceVersion"]}:
                 raise ConflictError(f"PATCH {kind.name}", 409, "Conflict")
+            body["spec"] = body.get("spec", {}) | patch.get("spec", {})
             for key, value in patch.get("data", {}).items():
                 data = body.setdefault("data", {})
                 if value is None:

@@ -17,7 +17,7 @@ ENGINE: dict[str, Any] = {
     "maxModelLen": 8192, "dtype": "bfloat16", "quantization": "awq", "kvCacheDtype": "fp8",
     "gpuMemoryUtilization": 0.9, "maxNumSeqs": 16, "enablePrefixCaching": False, "toolCallParser": "hermes",
     "reasoningParser": "qwen3", "loadFormat": "safetensors", "maxLoras": 2, "maxLoraRank": 32,
-    "chatTemplateRef": {"name": "templates", "key": "chat.jinja"}, "trustRemoteCode": True,
+    "chatTemplateRef": {"name": "templates", "key": "chat.jinja"}, "trustRemoteCode": True, "version": "0.11",
 }  # fmt: skip
 LORA = {"adapters": [{"name": "sql, v=2", "source": "hf://org/sql"}]}
 
@@ -63,7 +63,15 @@ def test_no_typed_setting_is_forgotten() -> None:
         ("vllm/vllm-openai:v0.15.1", False, False),
         ("vllm/vllm-openai:v0.17.1", False, True),
         ("vllm/vllm-openai:v0.18.0", True, True),
-        ("registry.local:5000/vllm", True, True),
+        ("registry.local:5000/vllm", False, False),
+        ("registry.local:5000/vllm-openai", True, True),
+        ("vllm/vllm-openai:nightly-x86_64", True, True),
+        ("vllm/vllm-openai:gptoss", False, False),
+        ("nvcr.io/nvidia/vllm:25.09-py3", False, False),
+        ("registry.redhat.io/rhaiis/vllm-cuda-rhel9:3.2.1", False, False),
+        ("rocm/vllm:rocm6.4.1_ubuntu22.04_py3.12_pytorch_2.7.0_vllm0.8.3_20250410", False, False),
+        ("rocm/vllm:rocm7.0.0_ubuntu_22.04_vllm_0.17.1", False, True),
+        ("public.ecr.aws/q9t5s3a7/vllm-cpu-release-repo:v0.17.0", False, True),
         ("mirror/vllm-openai:v0.11.0-cu128", False, False),
         ("vllm/vllm-openai:v0.17.0@sha256:" + "0" * 64, False, True),
         ("vllm/vllm-openai@sha256:0123", True, True),
@@ -72,16 +80,24 @@ def test_no_typed_setting_is_forgotten() -> None:
 def test_flags_are_held_back_from_images_that_do_not_know_them(
     image: str | None, shutdown: bool, access_log: bool
 ) -> None:
-    """An old image would end at once on --shutdown-timeout; an untold version is taken to be new."""
+    """An old image would end at once on --shutdown-timeout; only vLLM's own without a version is taken to be new."""
     words = vllm_container.args(deploy(image=image))
     assert any(word.startswith("--shutdown-timeout") for word in words) is shutdown
     assert any(word.startswith("--disable-access-log") for word in words) is access_log
 
 
-@pytest.mark.parametrize(("image", "needed"), [("a:v0.6.3", False), ("a:v0.8.5", True), ("a:v0.9.0", False)])
-def test_a_reasoning_parser_needed_a_switch_once(image: str, needed: bool) -> None:
+@pytest.mark.parametrize(("stated", "shutdown"), [("0.18", True), ("v0.17.1", False), ("0.9", False)])
+def test_the_stated_version_decides_before_the_tag(stated: str, shutdown: bool) -> None:
+    """Whoever builds an image of their own says what is in it."""
+    for image in (None, "acme/llm:7.1", "vllm/vllm-openai:v0.11.0"):
+        words = vllm_container.args(deploy(image=image, engine={"version": stated}))
+        assert any(word.startswith("--shutdown-timeout") for word in words) is shutdown
+
+
+@pytest.mark.parametrize(("tag", "needed"), [("v0.6.3", False), ("v0.8.5", True), ("v0.9.0", False)])
+def test_a_reasoning_parser_needed_a_switch_once(tag: str, needed: bool) -> None:
     """0.7 and 0.8 ignore the parser without it, 0.10 does not know it."""
-    words = vllm_container.args(deploy(image=image, engine={"reasoningParser": "qwen3"}))
+    words = vllm_container.args(deploy(image=f"a/vllm-openai:{tag}", engine={"reasoningParser": "qwen3"}))
     assert ("--enable-reasoning" in words) is needed
 
 
@@ -130,6 +146,13 @@ def test_s3_without_a_cache_is_streamed() -> None:
     assert not any("load-format" in word for word in vllm_container.args(deploy("s3://b/m", cache={"size": "1Gi"})))
 
 
+def test_switching_prefix_caching_off_is_not_said_to_an_image_that_has_it_off() -> None:
+    """Before 0.7 there was no flag for it."""
+    engine = {"enablePrefixCaching": False}
+    assert "--no-enable-prefix-caching" not in vllm_container.args(deploy(engine=engine | {"version": "0.6"}))
+    assert "--no-enable-prefix-caching" in vllm_container.args(deploy(engine=engine | {"version": "0.7"}))
+
+
 def test_a_name_cannot_make_kubernetes_put_a_secret_in() -> None:
     """$(NAME) would become the variable's value: the engine would tell its key to whoever asks for its models."""
     words = vllm_container.args(deploy(model={"servedNames": ["$(VLLM_API_KEY)"]}))
@@ -164,7 +187,7 @@ DEPLOYS = st.fixed_dictionaries(
     },
     optional={
         "engine": ENGINES, "cache": st.just({"size": "1Gi"}),
-        "image": st.sampled_from(["a/b:v0.6.1", "a/b:v0.8.0", "a/b:v0.31.0", "a/b"]),
+        "image": st.sampled_from(["vllm-openai:v0.6.1", "a/vllm-openai:v0.8.0", "a/vllm-cpu:v0.31.0", "a/b"]),
         "parallelism": st.fixed_dictionaries({}, optional=dict.fromkeys(SIZES, st.integers(1, 4))),
     },
 )  # fmt: skip

@@ -63,6 +63,12 @@ def test_an_engine_that_streams_from_s3_has_the_servers_address_and_keys() -> No
     assert not any(name.startswith("AWS_") for name in fetched)
 
 
+def test_the_address_is_of_the_store_that_the_adapters_alone_come_from() -> None:
+    """A mounted model asks nobody."""
+    model = {"endpointUrl": "http://minio:9000", "adapters": [{"name": "a", "source": "s3://b/a"}]}
+    assert vllm_container.access(deploy("pvc://claim/m", model=model)).keys() >= {"AWS_ENDPOINT_URL"}
+
+
 def test_adapters_at_run_time_need_a_switch() -> None:
     """Without it vLLM has no endpoint for them."""
     assert variables(deploy(model={"adapterLoading": "AtRuntime"}))["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] == "True"

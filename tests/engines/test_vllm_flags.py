@@ -108,6 +108,68 @@ def test_what_belongs_to_several_nodes_is_refused_there_alone() -> None:
     assert not refused("--distributed-executor-backend=ray")
 
 
+@pytest.mark.parametrize(
+    "word",
+    [
+        *(
+            " --port=9",
+            "--Port=9",
+            "\u2014port=9",
+            "\u2013-seed=1",
+            "\u2212n",
+            " seed",
+            "7 ",
+            "--seed 7",
+            "--seed=7\n",
+            "\t--seed",
+        ),
+        *("--SEED", "-O 3"),
+    ],
+)
+def test_what_vllm_would_take_for_something_else_is_refused(word: str) -> None:
+    """It would find no flag in it, and end at once; or the operator's own would go through."""
+    (refusal,) = refused(word)
+    assert refusal.startswith(f"spec.deploy.engine.extraArgs: {word!r} ")
+
+
+@pytest.mark.parametrize(
+    "word", ['{"a": 1}\n', '--hf-overrides={ "A": 1}', "two words", "--compilation-config.Mode=3", "-O.X=3", "7"]
+)
+def test_values_may_have_space_and_capitals(word: str) -> None:
+    """JSON from a YAML block ends with a line break; keys of JSON are theirs."""
+    assert not refused(word)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("dtype", "fp 16"), ("dtype", "fp16"), ("dtype", "Half"), ("quantization", " awq"), ("kvCacheDtype", "fp 8")),
+        *(("loadFormat", "a\nb"), ("toolCallParser", "hermes "), ("reasoningParser", "--x")),
+    ],
+)
+def test_values_that_vllm_does_not_know_are_refused(field: str, value: str) -> None:
+    """With the field; of data types, with those that there are."""
+    (refusal,) = refused(engine={field: value})
+    assert refusal.startswith(f"spec.deploy.engine.{field}: {value!r} ")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "since"), [("reasoningParser", "qwen3", "0.7"), ("toolCallParser", "hermes", "0.6")]
+)
+def test_a_field_that_the_version_does_not_know_is_refused(field: str, value: str, since: str) -> None:
+    """The engine would end at once; an untold version is taken to know it."""
+    (old,) = refused(engine={field: value, "version": "0.5"})
+    assert old.startswith(f"spec.deploy.engine.{field}: vLLM has it since {since}, spec.deploy.engine.version 0.5 is")
+    assert not refused(engine={field: value, "version": since})
+    assert not refused(engine={field: value}, image="acme/llm:0.5")
+
+
+def test_the_tag_of_an_old_image_is_named() -> None:
+    """As where the version is known from."""
+    (refusal,) = refused(engine={"reasoningParser": "qwen3"}, image="vllm/vllm-openai:v0.6.6")
+    assert "vllm/vllm-openai:v0.6.6 is older" in refusal
+
+
 @given(st.sampled_from(sorted(vllm_flags._OWNED)), st.data())
 def test_no_spelling_of_an_owned_flag_passes(flag: str, data: st.DataObject) -> None:
     """Any beginning of it, dashes or underscores, with a value, a key, or alone."""

@@ -71,7 +71,9 @@ def test_on_processors_the_number_means_processes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("image", "stated"), [("a:v0.11.2", {"nodes": 2}), ("a:v0.8.5", {"data": 2})], ids=["nodes", "data"]
+    ("image", "stated"),
+    [("vllm-openai:v0.11.2", {"nodes": 2}), ("vllm-cpu:v0.8.5", {"data": 2}), ("vllm-openai:v0.7.3", {"expert": True})],
+    ids=["nodes", "data", "expert"],
 )
 def test_an_image_that_is_too_old_for_it_is_refused(image: str, stated: dict[str, Any]) -> None:
     """It ends at once on a flag that it does not know."""

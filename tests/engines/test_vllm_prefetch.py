@@ -54,13 +54,23 @@ def test_what_lies_beside_safetensors_is_fetched_where_it_is_read(load_format: s
 
 def test_token_mirror_and_proxies_reach_the_job() -> None:
     """And the same cache as the engine's; vLLM's own settings do not."""
-    engine = {"env": [{"name": "HTTPS_PROXY", "value": "http://p"}, {"name": "VLLM_LOGGING_LEVEL", "value": "DEBUG"}]}
+    stated = {
+        "HTTPS_PROXY": "http://p",
+        "REQUESTS_CA_BUNDLE": "/ca.pem",
+        "VLLM_LOGGING_LEVEL": "DEBUG",
+        "HF_HUB_OFFLINE": "1",
+        "TRANSFORMERS_OFFLINE": "1",
+    }
+    engine = {"env": [{"name": name, "value": value} for name, value in stated.items()]}
     one = deploy(model=EVERYTHING, engine=engine, cache=CACHE)
     env = {each["name"]: each for each in vllm_prefetch.env(one)}
     assert env["HF_TOKEN"]["valueFrom"] == {"secretKeyRef": {"name": "hub", "key": "token"}}
     assert env["HF_ENDPOINT"]["value"] == "https://hub.local"
     assert env["HTTPS_PROXY"]["value"] == "http://p"
+    assert env["REQUESTS_CA_BUNDLE"]["value"] == "/ca.pem"
+    assert "TRANSFORMERS_OFFLINE" not in env
     assert "VLLM_LOGGING_LEVEL" not in env
+    assert env["HF_HUB_OFFLINE"]["value"] == "0"
     engines = {each["name"]: each for each in vllm_container.env(one, "qwen")}
     assert env["HF_HOME"] == engines["HF_HOME"]
     assert "HF_TOKEN" not in engines
@@ -77,3 +87,20 @@ def test_the_digest_is_of_what_is_fetched_and_of_nothing_else() -> None:
     assert digests[0] == digests[1]
     assert len(set(digests)) == 4
     assert all(len(each) == 8 and int(each, 16) >= 0 for each in digests)
+
+
+@pytest.mark.parametrize("source", ["hf://o/m", "s3://abc/m", "pvc://c/m"])
+def test_another_cache_is_another_job(source: str) -> None:
+    """Engines that start from an empty cache, offline, would never start. What a claim grows to is the same claim."""
+    adapters = {"adapters": [{"name": "a", "source": "hf://o/a"}]}
+    caches = [
+        {"claimName": "weights"},
+        {"claimName": "other"},
+        {"size": "1Gi"},
+        {"size": "1Gi", "storageClassName": "fast"},
+        {"size": "1Gi", "accessModes": ["ReadWriteMany"]},
+    ]
+    digests = {vllm_prefetch.digest(deploy(source, model=adapters, cache=each)) for each in caches}
+    assert len(digests) == len(caches)
+    grown = deploy(source, model=adapters, cache={"size": "9Gi"}, replicas=2)
+    assert vllm_prefetch.digest(grown) in digests

@@ -97,6 +97,9 @@ def test_an_adapter_is_a_folder_wherever_it_comes_from() -> None:
         ("hf://o/n", {"path": "x"}, "path", "remove it"),
         ("hf://o/n", {"credentialsRef": {"name": "k"}}, "credentialsRef", "tokenSecretRef"),
         ("hf://o/n", {"endpointUrl": "hub.local"}, "endpointUrl", "http"),
+        ("pvc://claim/m", {"endpointUrl": "https://hub.local"}, "endpointUrl", "remove it"),
+        ("oci://acme/phi:1", {"tokenSecretRef": {"name": "hub"}}, "tokenSecretRef", "remove it"),
+        ("pvc://claim/m", {"tokenSecretRef": {"name": "hub"}}, "tokenSecretRef", "remove it"),
         ("hf://o/n", {"endpointUrl": "https://me:pw@hub.local"}, "endpointUrl", "without user"),
         ("hf://o/n", {"servedNames": ["--trust-remote-code"]}, "servedNames", "begin it with"),
         ("pvc:///m", {}, "source", "write pvc://CLAIM/PATH"),
@@ -142,6 +145,20 @@ def test_s3_without_a_cache_needs_the_streamer(fields: dict[str, Any]) -> None:
     (refusal,) = vllm_container.refusals(deploy("s3://bucket/m", **fields))
     assert "cache" in refusal
     assert not list(vllm_container.refusals(deploy("s3://bucket/m", cache=CACHE, **fields)))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"model": {"adapters": [{"name": "a", "source": "hf://o/a"}]}},
+        {"engine": {"extraArgs": ["--tokenizer=o/n"]}},
+    ],
+)
+def test_weights_of_a_claim_need_the_hubs_token_for_what_else_is_there(fields: dict[str, Any]) -> None:
+    """An adapter, or what a word of extraArgs names, may be the hub's."""
+    access = {"tokenSecretRef": {"name": "hub"}, "endpointUrl": "https://hub.local"}
+    one = deploy("pvc://claim/m", **fields | {"model": fields.get("model", {}) | access})
+    assert not list(vllm_container.refusals(one))
 
 
 @given(st.text(max_size=30), st.sampled_from(["hf://", "pvc://", "s3://", "oci://", ""]))

@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pointsman.api.deploy import Deploy
 from pointsman.engines import vllm_words
 from pointsman.engines.vllm_sayings import ALL
+from pointsman.engines.vllm_sayings_settings import FIELDS, path
 from pointsman.engines.vllm_words import Words, read
 from pointsman.fleet.reasons import REASONS
 
@@ -64,6 +66,10 @@ def test_the_length_that_would_fit_is_a_number(part: str, fits: int) -> None:
         ("tp", "ParallelismMismatch"),
         ("repo", "ModelNotCached"),
         ("badflag", "InvalidArguments"),
+        ("toolparser", "InvalidArguments"),
+        ("share", "InvalidArguments"),
+        ("batch", "InvalidArguments"),
+        ("empty", "ModelSourceNotFound"),
     ],
 )
 def test_what_fails_before_the_engine_is_in_a_termination_message(name: str, reason: str) -> None:
@@ -173,3 +179,98 @@ def test_a_hub_that_refused_was_reached() -> None:
     found = read(text)
     assert found is not None
     assert found.reason == "RateLimitedByHub"
+
+
+_OVER: Final = (
+    "\n\nThe above exception was the direct cause of the following exception:\n\nTraceback (most recent call last):\n"
+)
+_INVALID: Final = (
+    "Invalid repository ID or local directory specified: 'o/m'.\nPlease verify the following requirements:"
+)
+_MISSED: Final = (  # vLLM 0.8 to 0.32 raises it over whatever kept it from finding a config
+    f"{_OVER}ValueError: {_INVALID}{_OVER}pydantic_core._pydantic_core.ValidationError: 1 validation error for "
+    f"ModelConfig\n  Value error, {_INVALID} [type=value_error, input_value=ArgsKwargs(()), input_type=ArgsKwargs]"
+)
+_NO_FILE: Final = (  # huggingface_hub's and Transformers', over any answer but 401, 403 and 404
+    f"{_OVER}huggingface_hub.errors.LocalEntryNotFoundError: An error happened while trying to locate the file on the "
+    f"Hub and we cannot find the requested files in the local cache.{_OVER}OSError: We couldn't connect to "
+    "'https://huggingface.co' to load the files, and couldn't find them in the cached files."
+)
+_HUB: Final = "huggingface_hub.errors"
+
+
+@pytest.mark.parametrize("wrapped", [_MISSED, _NO_FILE, _NO_FILE + _MISSED])
+@pytest.mark.parametrize(
+    ("cause", "reason", "words"),
+    [
+        (f"{_HUB}.HfHubHTTPError: 429 Client Error: Too Many Requests for url: x", "RateLimitedByHub", "429"),
+        (f"{_HUB}.HfHubHTTPError: 503 Server Error: Service Unavailable for url: x", "ModelSourceUnreachable", "503"),
+        ("httpx.HTTPStatusError: Server error '502 Bad Gateway' for url 'x'", "ModelSourceUnreachable", "502"),
+        (
+            f"{_HUB}.GatedRepoError: 401 Client Error.\n\nCannot access gated repo for url x",
+            "ModelAccessDenied",
+            "gated",
+        ),
+        (
+            f"{_HUB}.RevisionNotFoundError: 404 Client Error.\n\nRevision Not Found for url",
+            "ModelSourceNotFound",
+            "rev",
+        ),
+        (f"{_HUB}.OfflineModeIsEnabled: Cannot reach https://x: offline mode is enabled", "ModelNotCached", "cache"),
+        ("httpx.ConnectError: [Errno -2] Name or service not known", "ModelSourceUnreachable", "no address"),
+    ],
+)
+def test_what_is_said_over_any_error_does_not_hide_it(wrapped: str, cause: str, reason: str, words: str) -> None:
+    """The cause stands in the same text, further up."""
+    found = read(f"Traceback (most recent call last):\n{cause}{wrapped}")
+    assert found
+    assert (found.reason, found.vague) == (reason, False)
+    assert words in found.message
+
+
+@pytest.mark.parametrize(
+    ("wrapped", "reason"), [(_MISSED, "ModelSourceNotFound"), (_NO_FILE, "ModelSourceUnreachable")]
+)
+def test_what_is_said_over_any_error_is_marked_where_it_stands_alone(wrapped: str, reason: str) -> None:
+    """A termination message often holds no more; the log tells the rest."""
+    found = read(wrapped)
+    assert found
+    assert (found.reason, found.vague) == (reason, True)
+
+
+def test_an_access_log_is_no_cause() -> None:
+    """A client's wrong key is answered with 401, and an engine that died with 500."""
+    text = (
+        'INFO:     10.0.0.7:33412 - "GET /v1/models HTTP/1.1" 401 Unauthorized\n'
+        'INFO:     10.0.0.7:33412 - "POST /v1/chat/completions HTTP/1.1" 500 Internal Server Error\n'
+        "(APIServer pid=1) vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue."
+    )
+    found = read(text)
+    assert found
+    assert found.reason == "EngineDied"
+
+
+def test_a_long_list_of_parsers_is_cut_after_a_name() -> None:
+    """Of some forty that vLLM 0.32 has."""
+    names = ",".join(f"parser_{number}" for number in range(60))
+    found = read(f"KeyError: 'invalid tool call parser: x (chose from {{ {names} }})'")
+    assert found
+    assert re.search(r"it has parser_0,.*,parser_\d\d,?$", found.message)
+
+
+def test_a_refused_request_is_no_refused_setting() -> None:
+    """Pydantic checks both."""
+    text = "ValidationError: 1 validation error for ChatCompletionRequest\nmodel\n  Field required [type=missing]"
+    found = read(text)
+    assert found
+    assert found.reason == "CrashLoopBackOff"
+
+
+def test_a_setting_is_named_by_its_path() -> None:
+    """Each path is a field of the spec; what has none keeps vLLM's name."""
+    known = Deploy.model_json_schema(by_alias=True)["$defs"]
+    parts = {"engine": "Engine", "parallelism": "Parallelism", "model": "ModelSource"}
+    paths = {f"spec.deploy.{part}.{name}" for part, model in parts.items() for name in known[model]["properties"]}
+    assert set(FIELDS.values()) <= paths
+    assert path("gpu_memory_utilization") == "spec.deploy.engine.gpuMemoryUtilization"
+    assert path("hf_overrides") == "hf_overrides"

@@ -205,6 +205,26 @@ def test_the_message_of_ready_ends_with_what_to_do() -> None:
     assert ready(world([deployed("p")], workloads={"p": running(0, told=twice)})).lower().count("sharedmemorysize") == 1
 
 
+def test_pods_that_the_api_server_refuses_name_the_field_to_mend() -> None:
+    """Not a quota, where there is none."""
+    words = 'pods "p-x" is forbidden: error looking up service account ai/x: serviceaccount "x" not found'
+    status = {"conditions": [{"type": "ReplicaFailure", "status": "True", "message": words}]}
+    message = ready(world([deployed("p")], workloads={"p": running(0, status=status)}))
+    assert message.endswith("Create the ServiceAccount in the namespace, or mend spec.deploy.serviceAccountName.")
+    assert "quota" not in message
+
+
+def test_a_job_that_makes_no_pod_says_where_to_look() -> None:
+    """Its Pods cannot tell; before anything is known of them it says so, and then it is a reason of its own."""
+    waiting = ready(world([deployed("p")], workloads={"p": running(0, present=False, prefetch=Prefetch("j"))}))
+    assert "`kubectl describe job j` says why" in waiting
+    told = Told("PrefetchPodsMissing", "the Job j cannot make its Pod: `kubectl describe job j` says why")
+    missing = world([deployed("p")], workloads={"p": running(0, present=False, prefetch=Prefetch("j", told=told))})
+    assert conditions(missing)["ModelCached"] == conditions(missing)["Ready"] == ("False", "PrefetchPodsMissing")
+    assert "Wait." not in ready(missing)
+    assert "spec.deploy.serviceAccountName" in ready(missing)
+
+
 def test_a_long_message_keeps_its_remedy() -> None:
     """Only what was found is cut, so that a condition stays within 1024 characters."""
     long = Told("CrashLoopBackOff", "KeyError: " + "w" * 5000)
@@ -254,5 +274,5 @@ def test_every_reason_is_in_the_documented_list(of: World) -> None:
             by_kind = provider_conditions(found)
             assert {each.reason for each in by_kind.values()} <= REASONS.keys()
             if isinstance(found, Seen) and (ready := by_kind["Ready"]).status != "True":
-                assert remedy_of(ready.reason, name).rstrip(".").lower() in ready.message.lower()
+                assert remedy_of(ready.reason, name, ready.message).rstrip(".").lower() in ready.message.lower()
                 assert len(ready.message) <= LONGEST

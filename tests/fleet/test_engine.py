@@ -10,7 +10,7 @@ import pytest
 from fleet.worlds import NOW, deployed, endpoint, route, running, up, world
 from pointsman.fleet.engine import engine
 from pointsman.fleet.seen import Seen, seen
-from pointsman.fleet.world import Demand, Prefetch, Workload
+from pointsman.fleet.world import Demand, Prefetch, Refused, Workload
 from pointsman.names import ENGINE_KEYS_SECRET
 
 if TYPE_CHECKING:
@@ -88,19 +88,10 @@ def test_what_runs_goes_on_while_the_next_model_is_fetched() -> None:
     """The live Deployment is left alone, and so is the proof that an engine still owes."""
     q = with_status(deployed("q", cache={"size": "1Gi"}), "Failed")
     runs = running(1, replicas=1, revision="old", status={"replicas": 1, "readyReplicas": 1, "updatedReplicas": 1})
-    made = decide(
-        world(
-            [q],
-            [
-                route("r", "q/m", "e/m"),
-            ],
-            secrets=KEY,
-            workloads={"q": runs},
-        )
-    )
+    made = decide(world([q], [route("r", "q/m", "e/m")], secrets=KEY, workloads={"q": runs}))
     assert ("Deployment", "q") in made.held
     assert made.maintenance is not None
-    assert (made.maintenance["phase"], made.prove) == ("Failed", "old")
+    assert (made.maintenance["phase"], made.prove) == ("Proving", "old")
 
 
 def test_a_rollout_in_place_drains_first_where_a_fallback_covers_it() -> None:
@@ -124,6 +115,7 @@ def test_a_rollout_in_place_drains_first_where_a_fallback_covers_it() -> None:
 def test_a_phase_keeps_the_time_at_which_it_began() -> None:
     """Its length is what deadlines are measured by."""
     q = with_status(deployed("q"), "Draining", since="2026-11-21T08:59:00Z")
+    q.status["maintenance"]["revision"] = revision(decide(world([deployed("q")], secrets=KEY)))
     of = world(
         [q, endpoint("e")], [route("r", "q/Qwen/Qwen3-32B", "e/m")], secrets=KEY,
         workloads={"q": live(deployed("q"), revision="old")}, probes={"e": up("m")},
@@ -132,6 +124,10 @@ def test_a_phase_keeps_the_time_at_which_it_began() -> None:
     made = decide(of)
     assert made.maintenance is not None
     assert (made.maintenance["phase"], made.maintenance["since"]) == ("Draining", "2026-11-21T08:59:00Z")
+    q.status["maintenance"]["revision"] = "of another change"
+    other = decide(of).maintenance
+    assert other is not None
+    assert other["since"] == NOW
 
 
 def test_another_key_is_another_revision() -> None:
@@ -172,3 +168,22 @@ def test_nobody_asks_and_nothing_runs() -> None:
     for demand, replicas in ((Demand(301.0, wanted=False), 0), (Demand(10.0, wanted=True), 1)):
         of = world([q], secrets=KEY, workloads={"q": live(deployed("q"))}, demand={"q": demand})
         assert decide(of).replicas == replicas
+
+
+def test_nobody_leaves_a_route_for_what_the_api_server_refuses() -> None:
+    """It is tried without a trace first; refused, the engine stays in its routes, and is tried again."""
+    q = deployed("q")
+    of = world(
+        [q, endpoint("e")], [route("r", "q/Qwen/Qwen3-32B", "e/m")], secrets=KEY,
+        workloads={"q": live(q, revision="old")}, probes={"q": up("Qwen/Qwen3-32B"), "e": up("m")},
+    )  # fmt: skip
+    first = decide(of)
+    assert first.trial is not None
+    assert first.trial["kind"] == "Deployment"
+    refused = replace(of, refused={"q": (Refused("Deployment", "q", "no", first.revision),)})
+    held = decide(refused)
+    assert held.maintenance is None
+    assert held.trial == first.trial
+    assert held.again is not None
+    going = replace(refused, providers={**of.providers, "q": with_status(q, "Draining")})
+    assert decide(going).maintenance is None, "it comes back"

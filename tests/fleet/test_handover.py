@@ -1,16 +1,13 @@
-"""A rollout with hand-over, step by step, and the facts that it is decided from."""
+"""A rollout with hand-over, step by step."""
 
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from fleet.worlds import deployed, down, endpoint, route, up, world
-from pointsman.fleet import handover, reasons
+from pointsman.fleet import reasons
 from pointsman.fleet.handover import Facts, Step, finding, step
-from pointsman.fleet.render import render
-from pointsman.fleet.seen import Seen, seen
-from pointsman.fleet.world import Demand, Gateway, ProofResult, Provider, Workload, World
+from pointsman.fleet.world import ProofResult
 
 RUNS = Facts("new", 1, "old", 1, 1, covered=True, used=True, in_flight=3)
 NEW = replace(RUNS, live_revision="new", in_flight=0, begun_for="new")
@@ -113,6 +110,39 @@ def test_fallback_lost_while_draining() -> None:
     assert (step("Draining", lost).phase, step("Draining", lost).apply) == ("Draining", False)
 
 
+def test_no_time_ends_the_wait_for_a_fallback() -> None:
+    """The drain timeout is about requests: a lost fallback is waited for, and after it the reason says so."""
+    lost = replace(RUNS, covered=False, away=True, in_flight=0, elapsed=600, bare=("chat",))
+    said = step("Draining", lost)
+    assert (said.phase, said.apply) == ("Draining", False)
+    assert "route chat has no other target" in said.message
+    told = finding({"maintenance": {"phase": "Draining"}}, said.message)
+    assert (told.status, told.reason) == ("True", "NoHealthyTarget")
+    before = finding({"maintenance": {"phase": "Draining"}}, step("Draining", replace(lost, elapsed=599)).message)
+    assert before.reason == "Draining"
+
+
+def test_what_answers_nobody_waits_for_no_fallback() -> None:
+    """An engine that hangs is rolled, and what is to stop, stops."""
+    lost = replace(RUNS, covered=False, away=True, in_flight=0)
+    assert step("Draining", replace(lost, answers=False)).apply
+    assert step("Draining", replace(lost, wanted_revision="old", wanted_replicas=0)).apply
+
+
+def test_one_after_the_other() -> None:
+    """What would be left alone by another's rollout is held; of two that drain the later one goes back."""
+    alone = replace(RUNS, covered=False, bare=("chat",), awaits=("b",))
+    for phase in ("", "Draining"):
+        said = step(phase, alone)
+        assert (said.phase, said.apply, said.out) == ("", False, False)
+        assert said.again is not None
+        assert "waiting for the rollout of b" in said.message
+    first = step("Draining", replace(alone, first=True, elapsed=9999))
+    assert (first.phase, first.apply) == ("Draining", False)
+    assert step("", replace(alone, use_fallback=False)).apply
+    assert step("", replace(alone, wanted_revision="old", wanted_replicas=0)).apply
+
+
 def test_engine_dies_while_draining() -> None:
     """Then there is nothing to wait for."""
     assert step("Draining", replace(RUNS, live_ready=0, in_flight=0)).phase == "Rolling"
@@ -127,6 +157,24 @@ def test_never_ready() -> None:
     assert step("Failed", never).phase == "Failed"
     assert step("Failed", replace(NEW, rolled=True)).prove
     assert step("Failed", replace(NEW, rolled=True, proof=ProofResult("new", ok=True))).phase == ""
+
+
+def test_hopeless() -> None:
+    """What time does not mend has failed after its patience, and says why; it comes back should it come up."""
+    stuck = replace(NEW, live_ready=0, hopeless="NoMatchingNode: of 1 nodes 1 does not match")
+    assert step("Rolling", replace(stuck, elapsed=59)).phase == "Rolling"
+    for phase in ("Rolling", "Failed"):
+        failed = step(phase, replace(stuck, elapsed=60))
+        assert (failed.phase, failed.out) == ("Failed", True)
+        assert "NoMatchingNode: of 1 nodes" in failed.message
+    assert step("Failed", replace(stuck, live_ready=1, rolled=True, proof=ProofResult("new", ok=True))).phase == ""
+
+
+@pytest.mark.parametrize("phase", ["Draining", "Rolling", "Failed"])
+def test_another_change_begins_anew(phase: str) -> None:
+    """What has just been applied is judged by its own time, not by that of what was there before."""
+    begun = replace(NEW, live_ready=0, elapsed=9999, hopeless="OOMKilled", begun_for="older")
+    assert step(phase, begun).phase == "Rolling"
 
 
 def test_never_proved() -> None:
@@ -169,120 +217,3 @@ def test_finding() -> None:
     failed = finding({"maintenance": {"phase": "Failed"}}, "it said 500")
     assert "fallback" in failed.message
     assert "it said 500" in failed.message
-
-
-NOW = "2026-11-21T09:00:30Z"
-MAINTENANCE = {"phase": "Draining", "since": "2026-11-21T09:00:00Z", "revision": "new"}
-
-
-def facts_of(made: World, revision: str = "new", replicas: int = 1) -> Facts:
-    found = seen(made, "qwen")
-    assert isinstance(found, Seen)
-    return handover.facts(made, found, revision, replicas, NOW)
-
-
-def engine(phase: bool = False, **deploy: Any) -> Provider:
-    out = deployed("qwen", **deploy)
-    return replace(out, status={"maintenance": MAINTENANCE}) if phase else out
-
-
-def live(revision: str = "old", ready: int = 1) -> Workload:
-    status = {"replicas": 1, "readyReplicas": ready, "updatedReplicas": 1, "observedGeneration": 2}
-    return Workload(status=status, generation=2, replicas=1, revision=revision, addresses=("10.1.0.1:8000",) * ready)
-
-
-def fleet(provider: Provider, policy: dict[str, Any] | None = None, **fields: Any) -> World:
-    near = endpoint("near", dataPolicy={"location": "External"})
-    told = {"qwen": up("Qwen/Qwen3-32B"), "near": up("m")}
-    routes = [route("r", "qwen/Qwen/Qwen3-32B", "near/m", policy=policy)]
-    return world([provider, near], routes, **{"probes": told, "workloads": {"qwen": live()}} | fields)
-
-
-def test_facts_of_a_running_engine() -> None:
-    """Revisions and replicas, who covers, what is under way."""
-    found = facts_of(fleet(engine(), gateways=("h",), demand={"qwen": Demand(0.0, wanted=True, in_flight=2)}))
-    assert found == Facts("new", 1, "old", 1, 1, covered=True, used=True, in_flight=2)
-    assert facts_of(fleet(engine()), "old").rolled
-    assert not facts_of(fleet(engine(), workloads={"qwen": live(ready=0)}), "old").rolled
-    assert facts_of(fleet(engine(), gateways=("h",))).in_flight is None
-    assert facts_of(fleet(engine())).in_flight == 0
-
-
-def test_facts_before_the_first_deployment() -> None:
-    """There is nothing live."""
-    absent = {"qwen": Workload(present=False)}
-    for workloads in ({}, absent):
-        found = facts_of(fleet(engine(), workloads=workloads))
-        assert (found.live_revision, found.live_replicas, found.live_ready, found.rolled) == ("", 0, 0, False)
-
-
-def test_facts_of_cover() -> None:
-    """Another target counts if the fence lets it be tried and it is healthy; every route must have one."""
-    assert not facts_of(fleet(engine(), probes={"near": down()})).covered
-    assert not facts_of(fleet(engine(), {"dataPolicy": {"allowedLocations": ["InCluster"]}})).covered
-    two = fleet(engine())
-    assert not facts_of(replace(two, routes={**two.routes, "s": route("s", "qwen/Qwen/Qwen3-32B")})).covered
-    outside = fleet(engine(), {"dataPolicy": {"allowedLocations": ["External"]}})
-    assert (facts_of(outside).used, facts_of(outside).covered) == (False, False)
-    rival = route("s", "qwen/Qwen/Qwen3-32B", created="2026-02-01T00:00:00Z", modelName="r")
-    assert facts_of(replace(two, routes={**two.routes, "s": rival})).covered
-
-
-def test_facts_of_a_suspended_provider() -> None:
-    """Its routes skip it already, and what they sent it may still be under way."""
-    suspended = Provider(engine().meta, engine().spec.model_copy(update={"suspend": True}))  # type: ignore[union-attr]
-    found = facts_of(fleet(suspended), "old", 0)
-    assert (found.used, found.covered, found.in_place, found.changed) == (True, True, True, True)
-
-
-def test_facts_of_being_away() -> None:
-    """Away: every gateway runs the published table, and that is the one in which the provider is out."""
-    inside, out = fleet(engine()), fleet(engine(phase=True))
-    before, after = render(inside).hash, render(out).hash
-    assert before != after
-
-    def away(published: str, *gateways: str, of: World = out) -> bool:
-        told = tuple(Gateway(f"g{i}", each) for i, each in enumerate(gateways))
-        return facts_of(replace(of, published_hash=published, gateways=told)).away
-
-    assert away(after, after, after)
-    assert not away(after, after, before)
-    assert not away(after, after, "")
-    assert not away(before, before)
-    assert not away(before, before, of=inside)
-    assert away(before)
-
-
-def test_facts_of_the_phase() -> None:
-    """Since when, and for what it was begun."""
-    found = facts_of(fleet(engine(phase=True)))
-    assert (found.elapsed, found.begun_for) == (30.0, "new")
-
-
-def test_facts_of_the_spec() -> None:
-    """What spec.deploy says of rollouts and of the start."""
-    rollout = {"strategy": "Recreate", "useFallback": False, "waitForIdle": True, "drainTimeout": "2m"}
-    found = facts_of(fleet(engine(replicas=3, rollout=rollout, startupTimeout="5m")), replicas=3)
-    assert (found.in_place, found.use_fallback, found.wait_for_idle) == (True, False, True)
-    assert (found.drain_timeout, found.startup_seconds) == (120.0, 300.0)
-
-
-@pytest.mark.parametrize(
-    ("deploy", "live_replicas", "replicas", "in_place"),
-    [
-        ({}, 1, 1, True),
-        ({"replicas": 3}, 3, 3, False),
-        ({"replicas": 3}, 3, 0, True),
-        ({"replicas": 3}, 1, 1, True),
-        ({"replicas": 3, "rollout": {"strategy": "Recreate"}}, 3, 3, True),
-        ({"rollout": {"strategy": "RollingUpdate"}}, 1, 1, True),
-        ({"rollout": {"strategy": "RollingUpdate"}, "gpus": 0}, 1, 1, False),
-        ({"replicas": 2, "cache": {"size": "1Gi", "accessModes": ["ReadWriteOncePod"]}}, 2, 2, True),
-        ({"replicas": 2, "parallelism": {"nodes": 2}, "rollout": {"strategy": "Recreate"}}, 2, 2, False),
-        ({"parallelism": {"nodes": 2}}, 1, 1, True),
-    ],
-)
-def test_facts_of_the_strategy(deploy: dict[str, Any], live_replicas: int, replicas: int, in_place: bool) -> None:
-    """In place: there is a moment without any replica, as no GPU is free for the new one beside the old one."""
-    workloads = {"qwen": replace(live(), replicas=live_replicas)}
-    assert facts_of(fleet(engine(**deploy), workloads=workloads), replicas=replicas).in_place is in_place

@@ -135,8 +135,8 @@ class Rollouts(RuleBasedStateMachine):
         assert said.prove <= said.out
 
     def teardown(self) -> None:
-        """Whatever went before: once engines come up and requests end, it is over, and what is wanted runs."""
-        self.bad, self.replicas, self.wanted = set(), 1, self.wanted
+        """Whatever went before: once engines and fallbacks are up and requests end, what is wanted runs."""
+        self.bad, self.replicas, self.covered = set(), 1, True
         for _ in range(100):
             self.in_flight, self.told_out = 0, bool(self.phase)
             self.engine_comes_up()

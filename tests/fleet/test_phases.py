@@ -64,6 +64,9 @@ def test_what_is_decided_comes_before_what_is_seen() -> None:
         (live(reason="KVCacheTooSmall"), "Failed"),
         (live(prefetch=Prefetch("j")), "Downloading"),
         (live(prefetch=Prefetch("j", failed=True)), "Failed"),
+        (live(prefetch=Prefetch("j", told=Told("PrefetchPodsMissing"))), "Failed"),
+        (live(prefetch=Prefetch("j", told=Told("InsufficientResources"))), "Pending"),
+        (live(prefetch=Prefetch("j", told=Told("RateLimitedByHub"))), "Downloading"),
         (live(prefetch=Prefetch("j", done=True), reason="ModelLoading"), "Loading"),
     ],
 )

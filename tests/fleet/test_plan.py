@@ -16,7 +16,8 @@ from pointsman.api.provider import ModelProviderStatus
 from pointsman.api.route import ModelRouteStatus
 from pointsman.fleet.plan import plan_namespace, plan_provider, plan_route
 from pointsman.fleet.render import render
-from pointsman.fleet.world import Plan, World
+from pointsman.fleet.world import Plan, Refused, Told, World
+from pointsman.names import ENGINE_KEYS_SECRET
 from pointsman.served import ServedModel
 
 
@@ -175,3 +176,49 @@ def test_statuses_fit_their_schema(of: World) -> None:
 def _round(model: Any, told: Json) -> Json:
     out: Json = model.model_validate(told).model_dump(by_alias=True, exclude_none=True)
     return out
+
+
+def test_a_refused_edit_of_a_running_engine_is_said_where_people_look() -> None:
+    """In REASON, in the message and in an Event; what runs still serves."""
+    of = world(
+        [deployed("q")], workloads={"q": running(1, 1, replicas=1)}, probes={"q": up("Qwen/Qwen3-32B")},
+        secrets={(ENGINE_KEYS_SECRET, "q"): "k"},
+    )  # fmt: skip
+    of = stored(of)
+    refused = replace(of, refused={"q": (Refused("Deployment", "q", "tolerations[0].operator: Invalid value", "r"),)})
+    plan = plan_provider(refused, "q", NOW)
+    assert condition(status(plan)["conditions"], "Ready") == ("True", "EditRefused")
+    (event,) = plan.events
+    assert (event.type, event.reason) == ("Warning", "EditRefused")
+    assert "tolerations[0].operator" in event.message
+    dead = replace(refused, workloads={"q": running(0, 1, replicas=1)}, probes={"q": down()})
+    assert condition(status(plan_provider(dead, "q", NOW))["conditions"], "Ready") == ("False", "ObjectRefused")
+
+
+def test_one_replica_of_several_in_trouble_is_told() -> None:
+    """The provider serves, so only the Event and WorkloadReady say it; progress is nothing to be warned of."""
+    two = world(
+        [deployed("q", replicas=2)], workloads={"q": running(2, 2, replicas=2)}, probes={"q": up("Qwen/Qwen3-32B")},
+        secrets={(ENGINE_KEYS_SECRET, "q"): "k"},
+    )  # fmt: skip
+    two = stored(two)
+    lost = replace(running(1, 2, replicas=2), told=Told("NodeLost", "the node n1 does not answer"))
+    (event,) = plan_provider(replace(two, workloads={"q": lost}), "q", NOW).events
+    assert (event.type, event.reason) == ("Warning", "PartlyReady")
+    assert "n1" in event.message
+    starts = world([deployed("q")], workloads={"q": running(0, 1, replicas=1)})
+    (event,) = plan_provider(starts, "q", NOW).events
+    assert (event.type, event.reason) == ("Normal", "Progressing")
+
+
+def test_an_engine_that_is_replaced_without_a_fallback_is_told_once() -> None:
+    """Requests fail meanwhile, and whoever looks for the reason finds it among the Events."""
+    runs = running(1, 1, replicas=1, revision="old", generation=1)
+    of = world(
+        [deployed("q")], [route("r", "q/Qwen/Qwen3-32B")], workloads={"q": runs}, probes={"q": up("Qwen/Qwen3-32B")},
+        secrets={(ENGINE_KEYS_SECRET, "q"): "k"},
+    )  # fmt: skip
+    told = [each for each in plan_provider(of, "q", NOW).events if each.reason == "ReplacedInPlace"]
+    assert [each.type for each in told] == ["Warning"]
+    assert "requests fail meanwhile" in told[0].message
+    assert not [each for each in plan_provider(stored(of), "q", NOW).events if each.reason == "ReplacedInPlace"]

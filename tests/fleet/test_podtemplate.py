@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from fleet.test_strategicmerge import ANYTHING, PATCHES
 from fleet.workloads import CASES, rendered
 from fleet.worlds import Json, deployed
+from pointsman.engines import vllm_container
 from pointsman.fleet.podtemplate import refusals
 
 
-def refused(patch: Any) -> list[str]:
-    found = deployed("qwen", podTemplate=patch)
+def refused(patch: Any, **deploy: Any) -> list[str]:
+    found = deployed("qwen", podTemplate=patch, **deploy)
     assert found.spec
     assert found.spec.deploy
     return list(refusals(found.spec.deploy))
@@ -38,6 +39,10 @@ def engine(**fields: Any) -> Json:
         ({"metadata": {"labels": {"pointsman.dev/role": None}}}, "labels[pointsman.dev/role]: is the operator's"),
         ({"metadata": {"annotations": {"pointsman.dev/revision": "x"}}}, "annotations[pointsman.dev/revision]: is"),
         ({"spec": {"$patch": "delete"}}, "podTemplate.spec: $patch would take the engine away"),
+        (
+            {"spec": {"terminationGracePeriodSeconds": 600}},
+            "spec.terminationGracePeriodSeconds: vLLM has to know it too: use spec.deploy.terminationGracePeriod",
+        ),
         ({"spec": {"restartPolicy": "Never"}}, "podTemplate.spec.restartPolicy: an engine is always restarted"),
         ({"spec": {"containers": None}}, "spec.containers: must keep the container vllm"),
         ({"spec": {"containers": [{"$patch": "replace"}]}}, "spec.containers: must keep the container vllm"),
@@ -69,6 +74,37 @@ def test_what_is_for_people_to_say_is_taken() -> None:
     assert refused(CASES["everything"]["podTemplate"]) == []
     assert refused({}) == []
     assert refused(engine(env=[{"name": "A"}], livenessProbe=None, ports=[{"containerPort": 9, "name": "nine"}])) == []
+
+
+@pytest.mark.parametrize("name", ["HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "VLLM_USE_MODELSCOPE"])
+def test_what_engine_env_may_not_say_of_a_fetched_model_is_refused_here_too(name: str) -> None:
+    """The engine would look where nothing is; without a Job that fetches it is for people to say."""
+    entry = {"name": name, "value": "/x"}
+    (text,) = refused(engine(env=[entry]), cache={"size": 1})
+    assert f"podTemplate.spec.containers[vllm].env[{name}]: says where the prefetched model is: remove it" in text
+    found = deployed("qwen", engine={"env": [entry]}, cache={"size": 1}).spec
+    assert found
+    assert found.deploy
+    assert [each for each in vllm_container.refusals(found.deploy) if name in each]
+    assert refused(engine(env=[entry])) == []
+
+
+@pytest.mark.parametrize(
+    ("patch", "told"),
+    [
+        ({"spec": {"volumes": None}}, "spec.volumes: must keep the cache"),
+        ({"spec": {"volumes": [{"$patch": "replace"}]}}, "spec.volumes: must keep the cache"),
+        ({"spec": {"volumes": [{"name": "cache", "emptyDir": {}}]}}, "spec.volumes[cache]: is the one that a Job"),
+        (engine(volumeMounts=None), "spec.containers[vllm].volumeMounts: must keep the cache"),
+        (engine(volumeMounts=[{"name": "x", "mountPath": "/cache/"}]), "volumeMounts: /cache is what a Job fills"),
+        (engine(volumeMounts=[{"name": "x", "mountPath": "/cache/huggingface"}]), "/cache is what a Job fills"),
+    ],
+)
+def test_what_would_part_the_engine_from_what_is_fetched_is_refused(patch: Json, told: str) -> None:
+    """Only where a Job fetches: who fills the cache by himself may put it elsewhere."""
+    (text,) = refused(patch, cache={"size": 1})
+    assert told in text
+    assert refused(patch) == []
 
 
 PIECES = st.one_of(PATCHES, st.dictionaries(st.sampled_from(["metadata", "spec", "$patch"]), ANYTHING))

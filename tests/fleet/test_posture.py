@@ -3,52 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleet.postures import COMMIT, KEY, found, of, pod, run, vllm
 from fleet.strategies import WORLDS
-from fleet.worlds import Json, deployed, endpoint, provider, route, up, world
+from fleet.worlds import Json, deployed, endpoint, provider, world
 from pointsman.fleet import objects, posture
 from pointsman.fleet.posture import Posture
 from pointsman.fleet.seen import Seen, seen
 from pointsman.fleet.world import Provider, World
-from pointsman.served import Probed, ServedModel, State
+from pointsman.served import Probed, State
 
 SAMPLES = Path(__file__).parent.parent.parent / "manifests" / "samples"
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-
-
-def of(each: Provider, **fields: Any) -> dict[str, str]:
-    """The warnings of one provider in a world of its own."""
-    return found(world([each], **fields), each.meta.name)
-
-
-def found(of_world: World, name: str) -> dict[str, str]:
-    one = seen(of_world, name)
-    assert isinstance(one, Seen), one
-    warnings = posture.warnings(one)
-    assert len({each.reason for each in warnings}) == len(warnings)  # the CRD's list is a map by reason
-    return dict(warnings)
-
-
-def vllm(url: str, **more: Any) -> Provider:
-    return provider("v", {"type": "VLLM", "endpoint": {"baseUrl": url, **more}})
-
-
-def run(engine: Json | None = None, model: Json | None = None, **deploy: Any) -> Provider:
-    """A deployed provider that has nothing to be warned of but what is given."""
-    source = {"source": "hf://Qwen/Qwen3-32B", "revision": COMMIT, **(model or {})}
-    return deployed("d", model=source, **({"engine": engine} if engine else {}), **deploy)
-
-
-def pod(**container: Any) -> Json:
-    return {"spec": {"containers": [{"name": "vllm", **container}]}}
-
-
-KEY = {"credentials": {"secretRef": {"name": "s"}}}
 
 
 @pytest.mark.parametrize(
@@ -134,7 +103,17 @@ def test_what_looks_like_a_key_in_a_header(name: str, value: str, warned: bool) 
     [
         ({"networkPolicy": {"mode": "None"}}, "every Pod"),
         ({"networkPolicy": {"allowFrom": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}}, "every address"),
+        (
+            {"networkPolicy": {"allowFrom": [{"ipBlock": {"cidr": each}} for each in ("0.0.0.0/1", "128.0.0.0/1")]}},
+            "0.0.0.0/1 and 128.0.0.0/1 is every address",
+        ),
         ({"networkPolicy": {"allowFrom": [{"namespaceSelector": {}}]}}, "every Pod"),
+        ({"networkPolicy": {"allowFrom": [{"namespaceSelector": {"matchLabels": {}}}]}}, "every Pod of the cluster"),
+        (
+            {"networkPolicy": {"allowFrom": [{"namespaceSelector": {"matchExpressions": []}, "podSelector": {}}]}},
+            "every Pod of the cluster",
+        ),
+        ({"networkPolicy": {"allowFrom": [{"podSelector": {"matchLabels": {}}}]}}, "every Pod of the namespace"),
         ({"podTemplate": {"spec": {"hostNetwork": True}}}, "hostNetwork"),
         ({"podTemplate": pod(ports=[{"containerPort": 9000, "hostPort": 9000}])}, "hostPort"),
     ],
@@ -154,7 +133,9 @@ def test_an_engine_that_others_reach(deploy: Json, word: str) -> None:
         {"mode": "GatewayOnly"},
         {"allowFrom": [{"podSelector": {"matchLabels": {"app": "x"}}}]},
         {"allowFrom": [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "x"}}}]},
-        {"allowFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}}, {"ipBlock": {"cidr": 7}}, {"ipBlock": []}]},
+        {"allowFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]},
+        {"allowFrom": [{"ipBlock": {"cidr": "0.0.0.0/1"}}, {"ipBlock": {"cidr": "8000::/1"}}]},
+        {"allowFrom": [{"namespaceSelector": {"matchLabels": {"team": "a"}}, "podSelector": {}}]},
     ],
 )
 def test_an_engine_that_few_reach(access: Json | None) -> None:
@@ -183,6 +164,8 @@ def test_a_vllm_of_others_on_a_network(url: str, warned: bool) -> None:
         ({"trustRemoteCode": True}, True),
         ({"extraArgs": ["--trust-remote-code"]}, True),
         ({"extraArgs": ["--trust_remote_code"]}, True),
+        ({"extraArgs": ["--trust-remote"]}, True),
+        ({"extraArgs": ["--trust-remote-code", "--no-trust"]}, False),
         ({"extraArgs": ["--trust-remote-code", "--no-trust-remote-code"]}, False),
         ({"extraArgs": ["--max-num-batched-tokens=8192"]}, False),
     ],
@@ -198,6 +181,19 @@ def test_a_revision_that_moves(revision: str | None) -> None:
     said = of(run(model={"revision": revision} if revision else {"revision": None}))
     assert said.keys() == {"UnpinnedRevision"}
     assert (revision or "main") in said["UnpinnedRevision"]
+
+
+def test_a_commit_is_one_in_upper_case_too() -> None:
+    """As the hub takes it."""
+    assert of(run(model={"revision": COMMIT.upper()})) == {}
+
+
+def test_of_adapters_only_where_there_are_any() -> None:
+    """Their commits need a cache, which is said of one that has none."""
+    loose = {"adapters": [{"name": "a", "source": "hf://o/a"}]}
+    assert "dapter" not in of(run(model={"revision": "main"}))["UnpinnedRevision"]
+    assert "an adapter's commit needs spec.deploy.cache" in of(run(model=loose))["UnpinnedRevision"]
+    assert "needs spec.deploy.cache" not in of(run(model=loose, cache={"size": "1Gi"}))["UnpinnedRevision"]
 
 
 def test_weights_that_do_not_come_from_the_hub_have_no_revision() -> None:
@@ -250,92 +246,6 @@ def test_doors_of_development(provider: Provider) -> None:
 def test_a_door_that_is_said_to_be_shut_is() -> None:
     """A variable of 0 is no warning."""
     assert of(run({"env": [{"name": "VLLM_ALLOW_INSECURE_SERIALIZATION", "value": "0"}]})) == {}
-
-
-SIGHT = {"source": "hf://Qwen/Qwen2.5-VL-32B-Instruct"}
-
-
-@pytest.mark.parametrize(
-    ("engine", "warned"),
-    [
-        (None, True),
-        ({"extraArgs": ["--max-num-batched-tokens=8192"]}, True),
-        ({"extraArgs": ["--allowed-media-domains=none.invalid"]}, False),
-        ({"extraArgs": ["--allowed_media_domains", "none.invalid"]}, False),
-        ({"extraArgs": ["--language-model-only"]}, False),
-        ({"extraArgs": ['--limit-mm-per-prompt={"image": 0, "video": 0}']}, False),
-        ({"extraArgs": ["--limit-mm-per-prompt", '{"image": 2, "video": 0}']}, True),
-        ({"extraArgs": ["--limit-mm-per-prompt.image=0"]}, False),
-    ],
-)
-def test_media_from_anywhere(engine: Json | None, warned: bool) -> None:
-    """A model that sees fetches what requests name, unless it is told from where, or to take none."""
-    assert ("NoMediaDomains" in of(run(engine, model=SIGHT))) == warned
-
-
-def test_a_model_that_is_said_to_see() -> None:
-    """By spec.models, whatever its name; how a server of others was started is not known."""
-    spec: Json = {"type": "VLLM", "deploy": {"model": {"source": "pvc://claim/m", "servedNames": ["m"]}}}
-    assert of(provider("d", spec | {"models": [{"id": "m", "input": ["text", "image"]}]})).keys() == {"NoMediaDomains"}
-    assert of(provider("d", spec | {"models": [{"id": "m", "input": ["text"]}]})) == {}
-    assert "NoMediaDomains" not in of(
-        provider("e", {"type": "VLLM", "endpoint": {"baseUrl": "https://h", **KEY}, "models": [{"id": "qwen-vl"}]})
-    )
-
-
-TOOLS = {"requiredCapabilities": ["tools"]}
-
-
-def near(*models: Json) -> Provider:
-    return endpoint("e", "http://localhost:11434", **({"models": list(models)} if models else {}))
-
-
-def test_a_small_model_that_a_route_needs_tools_of() -> None:
-    """The message names the model and why it is weak."""
-    said = found(world([near()], [route("r", "e/qwen3:8b", "e/qwen3:235b", policy=TOOLS)]), "e")
-    assert said.keys() == {"WeakModelBehindTools"}
-    assert said["WeakModelBehindTools"].startswith("qwen3:8b (8 billion parameters) gets tools")
-    assert "235b" not in said["WeakModelBehindTools"]
-
-
-def test_a_model_that_is_known_to_take_tools() -> None:
-    """Stated, or told by the server, of those that routes name."""
-    routes = [route("r", "e/qwen3:8b")]
-    assert found(world([near()], routes), "e") == {}
-    assert found(world([near({"id": "qwen3:8b", "compat": {"supportsTools": True}})], routes), "e") != {}
-    told = {"e": up("x", models=(ServedModel("qwen3:8b", tools=True), ServedModel("llama3.2:1b", tools=True)))}
-    said = found(world([near()], routes, probes=told), "e")
-    assert "llama3.2" not in said["WeakModelBehindTools"]
-
-
-def test_a_model_that_gets_no_tools_may_be_weak() -> None:
-    """What is stated wins over what a route asks for: it is passed over there."""
-    routes = [route("r", "e/qwen3:8b", policy=TOOLS)]
-    assert found(world([near({"id": "qwen3:8b", "compat": {"supportsTools": False}})], routes), "e") == {}
-
-
-@pytest.mark.parametrize(
-    ("engine", "source", "why"),
-    [
-        ({"toolCallParser": "hermes"}, "hf://Qwen/Qwen3-4B", "4 billion"),
-        ({"toolCallParser": "hermes"}, "hf://Qwen/Qwen3-32B-AWQ", "4 bits"),
-        ({"toolCallParser": "hermes", "quantization": "bitsandbytes"}, "hf://Qwen/Qwen3-32B", "4 bits"),
-        ({"toolCallParser": "hermes", "quantization": "fp8"}, "hf://Qwen/Qwen3-32B", ""),
-        ({"toolCallParser": "hermes"}, "hf://Qwen/Qwen3-32B", ""),
-        ({"maxModelLen": 4096}, "hf://Qwen/Qwen3-4B", ""),
-    ],
-)
-def test_a_weak_engine_that_is_started_for_tools(engine: Json, source: str, why: str) -> None:
-    """By its source, whatever it is served as, and by how its weights are loaded."""
-    said = of(run(engine, model={"source": source, "servedNames": ["big"]}))
-    assert said.keys() == ({"WeakModelBehindTools"} if why else set())
-    assert why in said.get("WeakModelBehindTools", "")
-
-
-def test_hosted_models_of_no_told_size_are_left_alone() -> None:
-    """A name such as "mini" is no size."""
-    spec = {"type": "OpenAI", "endpoint": {"baseUrl": "https://api.openai.com/v1", **KEY}}
-    assert found(world([provider("o", spec)], [route("r", "o/gpt-5-mini", policy=TOOLS)]), "o") == {}
 
 
 JUSTIFIED = {
@@ -394,7 +304,12 @@ JSON = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["spec", "containers", "initContainers", "ports", "env", "hostPort", "name", "image"]),
+            st.sampled_from(
+                [
+                    *("spec", "containers", "initContainers", "ports", "env", "hostPort", "name", "image", "value"),
+                    *("securityContext", "capabilities", "add", "seccompProfile", "runAsUser", "hostPID", "type"),
+                ]
+            ),
             inner,
         )
     ),
@@ -402,7 +317,10 @@ JSON = st.recursive(
 )
 
 
-@given(st.dictionaries(st.just("spec"), JSON), st.lists(st.dictionaries(st.sampled_from(["ipBlock", "cidr"]), JSON)))
+@given(
+    st.dictionaries(st.just("spec"), JSON),
+    st.lists(st.dictionaries(st.sampled_from(["ipBlock", "podSelector", "namespaceSelector"]), JSON)),
+)
 def test_whatever_a_template_holds(template: Json, peers: list[Json]) -> None:
     """Nobody has checked it yet: it is read, not believed."""
     each = run(podTemplate=template, networkPolicy={"allowFrom": peers[:32]})

@@ -20,6 +20,7 @@ _FINE = {
     "Accepted", "NoSecretNeeded", "SecretsFound", "Authorized", "ReplicasReady", "Reachable", "Static", "Discovered",
     "Serving", "Ready", "ResolvedRefs", "Programmed", "OnPrimary", "InsideFence", "ContextKept", "ContextWindowEnough",
     "NotTold", "AdaptersLoaded", "ModelCached", "NotInMaintenance",
+    "PrimaryAsleep",
 }  # fmt: skip
 
 
@@ -59,4 +60,7 @@ def test_every_reason_that_is_no_good_news_says_what_to_do() -> None:
 def test_a_remedy_names_the_provider() -> None:
     """So that its command can be copied."""
     assert "pointsman.dev/provider=qwen " in remedy_of("CrashLoopBackOff", "qwen")
+    taints = remedy_of("UntoleratedTaint", "qwen")
+    assert "NODE:.metadata.name,TAINTS:.spec.taints[*].key" in taints
+    assert "qwen" not in taints
     assert remedy_of("Ready", "qwen") == remedy_of("NoSuchReason", "qwen") == ""

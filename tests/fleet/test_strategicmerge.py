@@ -28,7 +28,14 @@ TEMPLATE: Json = {
                 "name": "vllm",
                 "image": "vllm",
                 "args": ["m", "--port=8000"],
-                "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}, {"name": "C", "value": "3"}],
+                "env": [
+                    {"name": "A", "value": "1"},
+                    {"name": "B", "value": "2"},
+                    {"name": "C", "value": "3"},
+                    {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
+                ],
+                "startupProbe": {"httpGet": {"path": "/health", "port": "http"}, "periodSeconds": 5},
+                "lifecycle": {"preStop": {"sleep": {"seconds": 15}}},
                 "ports": [{"name": "http", "containerPort": 8000, "protocol": "TCP"}],
                 "resources": {"limits": {"cpu": "1"}, "requests": {"cpu": "1"}},
                 "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, {"name": "shm", "mountPath": "/dev/shm"}],
@@ -112,6 +119,54 @@ CASES: dict[str, Json] = {
 def test_it_is_kubernetes_own_merge(name: str) -> None:
     """What `kubectl patch --type=strategic` makes of the same template and the same patch."""
     same(CASES[name])
+
+
+def of_vllm(**fields: Any) -> Json:
+    return {"spec": {"containers": [{"name": "vllm", **fields}]}}
+
+
+EXEC: Json = {"exec": {"command": ["true"]}}
+REF: Json = {"configMapKeyRef": {"name": "c", "key": "k"}}
+UNIONS: dict[str, tuple[Json, Json]] = {
+    "a hook": (of_vllm(lifecycle={"preStop": EXEC}), of_vllm(lifecycle={"preStop": {**EXEC, "sleep": None}})),
+    "a hook beside it": (of_vllm(lifecycle={"postStart": EXEC}), of_vllm(lifecycle={"postStart": EXEC})),
+    "a probe": (
+        of_vllm(startupProbe={**EXEC, "periodSeconds": 9}),
+        of_vllm(startupProbe={**EXEC, "periodSeconds": 9, "httpGet": None}),
+    ),
+    "a probe's other fields": (of_vllm(startupProbe={"periodSeconds": 9}), of_vllm(startupProbe={"periodSeconds": 9})),
+    "the same member merges": (
+        of_vllm(startupProbe={"httpGet": {"path": "/other"}, "exec": None}),
+        of_vllm(startupProbe={"httpGet": {"path": "/other"}}),
+    ),
+    "a volume": (
+        {"spec": {"volumes": [{"name": "tmp", "hostPath": {"path": "/t"}}]}},
+        {"spec": {"volumes": [{"name": "tmp", "hostPath": {"path": "/t"}, "emptyDir": None}]}},
+    ),
+    "the same volume merges": (
+        {"spec": {"volumes": [{"name": "shm", "emptyDir": {"sizeLimit": "1Gi"}}]}},
+        {"spec": {"volumes": [{"name": "shm", "emptyDir": {"sizeLimit": "1Gi"}}]}},
+    ),
+    "a value for a reference": (
+        of_vllm(env=[{"name": "KEY", "value": "x"}]),
+        of_vllm(env=[{"name": "KEY", "value": "x", "valueFrom": None}]),
+    ),
+    "a reference for a value": (
+        of_vllm(env=[{"name": "A", "valueFrom": REF}]),
+        of_vllm(env=[{"name": "A", "valueFrom": REF, "value": None}]),
+    ),
+    "another reference": (
+        of_vllm(env=[{"name": "KEY", "valueFrom": REF}]),
+        of_vllm(env=[{"name": "KEY", "valueFrom": {**REF, "secretKeyRef": None}}]),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNIONS)
+def test_another_member_of_a_union_takes_the_place_of_ours(name: str) -> None:
+    """As people mean it. kubectl has to be told that the other one goes, or the API server refuses the two."""
+    patch, told = UNIONS[name]
+    assert typed(merge(TEMPLATE, patch)) == typed(kubectl_patched(told))
 
 
 NAMES = st.sampled_from(["A", "B", "C", "D"])

@@ -21,6 +21,12 @@ from pointsman.fleet.strength import billions, bits, weakness
         ("Qwen/Qwen2.5-14B-Instruct-1M", 14),
         ("openai/gpt-oss-120b", 120),
         ("moonshotai/Kimi-K2-1T", 1000),
+        ("microsoft/Phi-3-mini-128k-instruct", 3.8),
+        ("microsoft/Phi-3.5-mini-instruct", 3.8),
+        ("phi3:mini", 3.8),
+        ("microsoft/phi-2", 2.7),
+        ("TinyLlama/TinyLlama-Chat-v1.0", 1.1),
+        ("ibm-granite/granite-4.0-h-micro", 3),
     ],
 )
 def test_parameters_are_read_from_names(name: str, size: float) -> None:
@@ -29,7 +35,21 @@ def test_parameters_are_read_from_names(name: str, size: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["gpt-5-mini", "claude-sonnet-4-6", "my-local-model", "text-1M", "bge-m3", "model-4bit", "v1.5", "a3b", ""]
+    "name",
+    [
+        "gpt-5-mini",
+        "microsoft/phi-4",
+        "microsoft/Phi-3-medium-128k-instruct",
+        "o3-mini",
+        "claude-sonnet-4-6",
+        "my-local-model",
+        "text-1M",
+        "bge-m3",
+        "model-4bit",
+        "v1.5",
+        "a3b",
+        "",
+    ],
 )
 def test_what_is_no_size_is_none(name: str) -> None:
     """Versions, contexts and active parameters are not taken for a size."""
@@ -49,7 +69,11 @@ def test_what_is_no_size_is_none(name: str) -> None:
         ("TheBloke/x-GPTQ", 4),
         ("Qwen/Qwen2.5-72B-Instruct-GPTQ-Int4", 4),
         ("Qwen/Qwen2.5-72B-Instruct-GPTQ-Int8", 8),
-        ("RedHatAI/Qwen3-32B-quantized.w4a16", 0),  # after a dot a number goes on
+        ("RedHatAI/Qwen3-32B-quantized.w4a16", 4),
+        ("nvidia/Llama-3.3-70B-Instruct-NVFP4", 4),
+        ("nvidia/DeepSeek-R1-FP4", 4),
+        ("modelopt_fp4", 4),
+        ("x-bnb-nf4", 4),
         ("RedHatAI/Qwen3-32B-w4a16", 4),
         ("turboderp/x-3.5bpw", 3.5),
         ("x-q8_0", 8),

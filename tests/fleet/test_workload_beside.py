@@ -65,3 +65,13 @@ def test_only_gateways_the_operator_and_prometheus_reach_an_engine() -> None:
     assert more
     assert more["spec"]["ingress"][0]["from"][3:] == [{"ipBlock": {"cidr": "10.0.0.0/8"}}]
     assert beside("NetworkPolicy", networkPolicy={"mode": "None"}) is None
+
+
+def test_prometheus_is_let_in_from_its_namespace_where_that_is_stated() -> None:
+    """A label alone could be put on a Pod of any namespace by anybody who may make one there."""
+    found = []
+    for stated in ({}, {"prometheusNamespace": "monitoring"}):
+        policy = beside("NetworkPolicy", networkPolicy=stated)
+        assert policy
+        found.append(policy["spec"]["ingress"][0]["from"][2]["namespaceSelector"])
+    assert found == [{}, {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}]

@@ -19,8 +19,39 @@ def test_gpus_are_limits_and_requests_and_tolerated() -> None:
 
 def test_without_gpus_nothing_of_them_is_asked_for() -> None:
     """CPU servers exist."""
-    assert "resources" not in container(gpus=0)
+    assert container(gpus=0)["resources"].keys() == {"requests"}
     assert "tolerations" not in pod(gpus=0)
+
+
+@pytest.mark.parametrize(
+    ("stated", "requests", "limits"),
+    [
+        ({}, {"cpu": "1", "memory": "4Gi", "nvidia.com/gpu": "1"}, {"nvidia.com/gpu": "1"}),
+        ({"gpus": 0}, {"cpu": "1", "memory": "4Gi"}, None),
+        ({"gpus": 0, "resources": {"memory": "1Gi"}}, {"memory": "1Gi"}, {"memory": "1Gi"}),
+        ({"gpus": 0, "resources": {"cpu": 2}}, {"cpu": "2"}, {"cpu": "2"}),
+        (
+            {"gpus": 0, "resources": {"ephemeral-storage": "9Gi"}},
+            {"cpu": "1", "memory": "4Gi", "ephemeral-storage": "9Gi"},
+            {"ephemeral-storage": "9Gi"},
+        ),
+    ],
+)
+def test_an_engine_always_requests_something(stated: Json, requests: Json, limits: Json | None) -> None:
+    """A Pod that requests neither memory nor CPU is the first one to be evicted; a limit is for people to state."""
+    found = container(**stated)["resources"]
+    assert found == {"requests": requests} | ({"limits": limits} if limits else {})
+
+
+@pytest.mark.parametrize("of", ["container", "pod"])
+def test_what_pod_template_states_of_resources_stands_alone(of: str) -> None:
+    """A request of ours that is more than their limit would be refused."""
+    amounts: Json = {"resources": {"limits": {"memory": "2Gi"}}}
+    spec = amounts if of == "pod" else {"containers": [{"name": "vllm", **amounts}]}
+    made = container(gpus=0, podTemplate={"spec": spec})
+    assert made.get("resources") == (amounts["resources"] if of == "container" else None)
+    beside = {"containers": [{"name": "proxy", "image": "i", **amounts}]}
+    assert container(gpus=0, podTemplate={"spec": beside})["resources"]["requests"]["memory"] == "4Gi"
 
 
 def test_probes_are_overridden_in_what_is_said() -> None:

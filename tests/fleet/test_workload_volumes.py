@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from fleet.workloads import CASES, beside, container, pod, volumes
-from fleet.worlds import Json
+from fleet.worlds import Json, deployed
+from pointsman.fleet.workload_volumes import cache_refusals
 
 
 @pytest.mark.parametrize(
@@ -82,3 +85,39 @@ def test_what_is_not_root_can_write() -> None:
         assert any(env[name].startswith(path) for path in paths)
     security = pod()["securityContext"]
     assert (security["runAsNonRoot"], security["seccompProfile"]) == (True, {"type": "RuntimeDefault"})
+
+
+ONE_POD: Json = {"size": "1Gi", "accessModes": ["ReadWriteOncePod"]}
+
+
+def refused(**deploy: Any) -> list[str]:
+    found = deployed("qwen", **deploy)
+    assert found.spec
+    assert found.spec.deploy
+    return list(cache_refusals(found.spec.deploy))
+
+
+@pytest.mark.parametrize(
+    ("deploy", "told"),
+    [
+        ({"cache": ONE_POD}, "the Job that downloads the next model would wait for ever: write ReadWriteOnce"),
+        ({"cache": ONE_POD, "replicas": 2}, "is for one Pod, and there are several: write ReadWriteMany"),
+        ({"cache": {**ONE_POD, "prefetch": False}, "replicas": 2}, "accessModes: ReadWriteOncePod is for one Pod"),
+        ({"cache": ONE_POD, "parallelism": {"nodes": 2}}, "is for one Pod"),
+        ({"cache": {"size": 1, "resources": {"nvidia.com/gpu": 1}}}, "cache.resources: a download needs no nvidia"),
+        ({"cache": {"hostPath": "/x", "resources": {"cpu": 1}}}, "cache.resources: is of the Job that downloads, and"),
+    ],
+)
+def test_a_cache_for_which_pods_would_wait_for_ever_is_refused(deploy: Json, told: str) -> None:
+    """A claim of one Pod is the engine's as long as it runs."""
+    (text,) = refused(**deploy)
+    assert text.startswith("spec.deploy.cache.")
+    assert told in text
+
+
+def test_other_caches_are_taken() -> None:
+    """One replica that fetches for itself can hold its claim alone."""
+    assert refused() == []
+    assert refused(cache={**ONE_POD, "prefetch": False}) == []
+    assert refused(cache=ONE_POD, model={"source": "pvc://weights/m"}) == []
+    assert refused(cache={"size": 1, "resources": {"cpu": 1}}, replicas=2) == []

@@ -87,18 +87,27 @@ CASES: Final[dict[str, Json]] = {
         "apiKeyRef": {"name": "engine-key", "key": "key"},
         "disruption": "Protect",
         "rollout": {"strategy": "RollingUpdate"},
-        "cache": {"size": "500Gi", "storageClassName": "fast", "accessModes": ["ReadWriteMany"]},
-        "networkPolicy": {"allowFrom": [{"namespaceSelector": {"matchLabels": {"team": "ml"}}}]},
+        "cache": {"size": "500Gi", "storageClassName": "fast", "accessModes": ["ReadWriteMany"],
+                  "resources": {"memory": "2048Mi"}},
+        "networkPolicy": {
+            "prometheusNamespace": "monitoring",
+            "allowFrom": [{"namespaceSelector": {"matchLabels": {"team": "ml"}}}],
+        },
         "podTemplate": {
             "metadata": {"labels": {"team": "ml"}, "annotations": {"prometheus.io/scrape": "true"}},
             "spec": {
                 "hostAliases": [{"ip": "10.0.0.9", "hostnames": ["hub.example"]}],
                 "containers": [
-                    {"name": "vllm", "env": [{"name": "NCCL_DEBUG", "value": "INFO"}], "stdin": False},
+                    {"name": "vllm", "env": [{"name": "SSL_CERT_FILE", "value": "/etc/ca/ca.pem"}], "stdin": False,
+                     "lifecycle": {"preStop": {"exec": {"command": ["sleep", "20"]}}},
+                     "volumeMounts": [{"name": "ca", "mountPath": "/etc/ca", "readOnly": True}]},
                     {"name": "exporter", "image": "registry.example/exporter:1",
                      "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}},
                 ],
-                "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "1024Mi"}}],
+                "volumes": [
+                    {"name": "ca", "configMap": {"name": "ca"}},
+                    {"name": "tmp", "emptyDir": {"sizeLimit": "1024Mi"}},
+                ],
             },
         },
     },

@@ -205,3 +205,33 @@ def test_any_world_is_printed_as_it_is(of_world: World) -> None:
     text = manifests.dump(found)
     assert [each.value for each in yamltext.documents(text)] == found
     assert manifests.dump(each.body for each in planning.planned(of_world, planning.Options(())) if each.body) == text
+
+
+PATCHED = """
+apiVersion: pointsman.dev/v1alpha1
+kind: ModelProvider
+metadata: {{name: patched, namespace: ai, labels: null}}
+spec:
+  type: VLLM
+  models: null
+  deploy:
+    model: {{source: "hf://o/m", path: null}}
+    engine: null
+    podTemplate: {{spec: {{containers: {containers}}}}}
+"""
+
+
+def test_a_null_in_a_patch_takes_a_member_away(tmp_path: Path, capsys: Capture) -> None:
+    """As in a cluster, where the API server keeps it in free-form fields; elsewhere it says nothing."""
+    text = PATCHED.format(containers="[{name: vllm, livenessProbe: null}]")
+    assert main(["plan", *files(tmp_path, patched=text)]) == 0
+    (engine,) = [body for body in bodies(capsys.readouterr().out) if body["kind"] == "Deployment"]
+    (container,) = engine["spec"]["template"]["spec"]["containers"]
+    assert "readinessProbe" in container
+    assert "livenessProbe" not in container
+
+
+def test_a_patch_that_takes_the_engine_away_is_refused(tmp_path: Path, capsys: Capture) -> None:
+    """`containers: null` is what the operator calls InvalidSpec."""
+    assert main(["plan", *files(tmp_path, patched=PATCHED.format(containers="null"))]) == 1
+    assert "podTemplate.spec.containers" in capsys.readouterr().err

@@ -100,12 +100,15 @@ class Cluster:
         _, data = await self._answer("GET", path, query, accept="*/*")
         return data[-size:].decode("utf-8", "replace")
 
-    async def apply(self, kind: Kind, body: Json, *, status: bool = False) -> Json:
-        """Server-side apply of all that is ours of an object (or of its status); the object as it then is."""
+    async def apply(self, kind: Kind, body: Json, *, status: bool = False, dry_run: bool = False) -> Json:
+        """Server-side apply of all that is ours of an object (or its status); the object as it then is, or would be."""
         meta = body["metadata"]
         path = kind.path(meta["namespace"], meta["name"], "status" if status else "")
         query = {"fieldManager": STATUS_MANAGER if status else FIELD_MANAGER, "force": "true"}
-        self._on_write(kind.name, "status" if status else "apply")
+        if dry_run:
+            query["dryRun"] = "All"
+        else:
+            self._on_write(kind.name, "status" if status else "apply")
         return await self._call("PATCH", path, query, body, "application/apply-patch+yaml")
 
     async def annotate(self, kind: Kind, namespace: str, name: str, annotations: dict[str, str]) -> Json:

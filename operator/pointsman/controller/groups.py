@@ -31,6 +31,7 @@ class Groups:
     clock: Callable[[], float] = time.monotonic
     known: bool | None = None
     _looked: float = field(default=float("-inf"))
+    _surveyed: set[str] = field(default_factory=set)
 
     async def look(self, namespace: str, provider: str) -> None:
         """Bring what is known of a provider's LeaderWorkerSet up to date."""
@@ -45,6 +46,20 @@ class Groups:
             log.warning("LeaderWorkerSet %s/%s: %s", namespace, provider, error)
         else:
             self.store.put(kinds.GROUP_OF_PODS, body)
+
+    async def survey(self, namespace: str) -> None:
+        """See once what an earlier process made there: a spec may have become one of single Pods since."""
+        if namespace in self._surveyed:
+            return
+        await self._kind()
+        if self.known:
+            try:
+                for body in (await self.cluster.list_all(kinds.GROUP_OF_PODS, namespace)).items:
+                    self.store.put(kinds.GROUP_OF_PODS, body)
+            except (ForbiddenError, NotFoundError) as error:
+                log.warning("LeaderWorkerSets of %s: %s", namespace, error)
+        if self.known is not None:
+            self._surveyed.add(namespace)
 
     async def _kind(self) -> None:
         if self.clock() - self._looked < _KNOWN:

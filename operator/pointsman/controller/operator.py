@@ -15,6 +15,7 @@ from pointsman.controller import endpoints, handlers, kinds
 from pointsman.controller.acks import Acks
 from pointsman.controller.adapters import Adapters
 from pointsman.controller.applier import Applier
+from pointsman.controller.children import Children
 from pointsman.controller.cluster import Cluster, configuration
 from pointsman.controller.groups import Groups
 from pointsman.controller.metrics import Metrics
@@ -114,6 +115,7 @@ class Operator:
                 metrics=metrics,
                 wakes=self.wakes,
                 cluster=cluster,
+                children=Children(self.store, cluster, self.applier),
                 groups=Groups(cluster, self.store),
                 adapters=self.adapters,
                 proving=self.proving,

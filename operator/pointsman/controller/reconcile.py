@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pointsman.controller.acks import Acks
     from pointsman.controller.adapters import Adapters
     from pointsman.controller.applier import Applier
+    from pointsman.controller.children import Children
     from pointsman.controller.cluster import Cluster
     from pointsman.controller.groups import Groups
     from pointsman.controller.kinds import Kind
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from pointsman.controller.secrets import Secrets
     from pointsman.controller.store import Store
     from pointsman.controller.wakes import Wakes
-    from pointsman.fleet.world import Json, Plan, Provider, Told, Workload, World
+    from pointsman.fleet.world import Json, Plan, Provider, Refused, Told, Workload, World
     from pointsman.prober.request import ProbeTarget
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ log = logging.getLogger(__name__)
 _SETTLE: Final = 15.0  # seconds after the start in which a gateway that was not asked yet does not count as lost
 _FIRST_PROBE: Final = 1.0  # seconds that a new provider's status waits for its first probe: one write instead of two
 _SOON: Final = 0.25
+_REFUSED: Final = 60.0  # seconds until what the API server refused is tried again
 _PODS: Final = 10.0  # seconds between looks at Pods that are not ready
 
 
@@ -65,6 +67,7 @@ class Parts:
     metrics: Metrics
     wakes: Wakes
     cluster: Cluster
+    children: Children
     groups: Groups
     adapters: Adapters
     proving: Proving
@@ -81,6 +84,7 @@ class Reconciler:
     _started: float = field(init=False)
     _waiting: dict[tuple[str, int], float] = field(default_factory=dict)  # since when, by uid and generation
     _recalled: dict[str, AbstractSet[str]] = field(default_factory=dict)  # providers whose past was looked at
+    _unapplied: dict[tuple[str, str], tuple[Refused, ...]] = field(default_factory=dict)  # by namespace and provider
     _refused: dict[str, str] = field(default_factory=dict)  # namespaces whose table could not be made, and why
 
     def __post_init__(self) -> None:
@@ -104,6 +108,7 @@ class Reconciler:
             gateways=self.parts.acks.gateways(namespace),
             demand=self.parts.acks.demand(namespace),
             proofs=self.parts.proving.results(namespace),
+            refused={name: each for (space, name), each in self._unapplied.items() if space == namespace and each},
             adapters=self.parts.adapters.told(namespace),
             leader_worker_sets=self.parts.groups.known,
             operator_namespace=self.parts.operator_namespace,
@@ -156,21 +161,23 @@ class Reconciler:
             await parts.secrets.ensure(namespace, {ENGINE_KEYS_SECRET}, max_age=5.0)
         if of_groups(provider):
             await parts.groups.look(namespace, name)
+        elif provider.spec and provider.spec.deploy:
+            await parts.groups.survey(namespace)
 
     async def _carry_out(self, provider: Provider, plan: Plan) -> float | None:
         """Make the cluster what the plan says; seconds until its Pods are to be looked at again, None: no need."""
         parts, namespace, name = self.parts, provider.meta.namespace, provider.meta.name
         if provider.spec is None or provider_refusal(provider):
             return None
-        await parts.applier.objects(plan.objects)
-        kept = plan.held | {(body["kind"], body["metadata"]["name"]) for body in plan.objects}
-        await parts.applier.prune_children(namespace, name, provider.meta.uid, kept)
+        refused = self._unapplied[namespace, name] = await parts.children.apply(provider, plan)
         workload = parts.store.snapshot(namespace).workloads.get(name)
         if provider.spec.deploy is None or workload is None:
             parts.adapters.forget(namespace, name)
-            return None
+            return _REFUSED if refused else None
         self._use(provider, provider.spec.deploy, plan, workload)
-        return _PODS if await parts.pods.look(namespace, name, workload, provider.spec.deploy) else None
+        missing = await parts.pods.look(namespace, name, workload, provider.spec.deploy)
+        tried = plan.trial is not None and not refused
+        return _SOON if tried else _PODS if missing else _REFUSED if refused else None
 
     def _use(self, provider: Provider, deploy: Deploy, plan: Plan, workload: Workload) -> None:
         """Ask the engine itself for what the plan wants of it."""
@@ -197,6 +204,7 @@ class Reconciler:
 
     async def _namespace(self, key: Key) -> float | None:
         parts, namespace = self.parts, key.namespace
+        await self._forget_keys(namespace)
         needed = {name for p in parts.store.snapshot(namespace).providers.values() for name in secrets.names(p)}
         parts.secrets.keep(namespace, needed)
         await parts.secrets.ensure(namespace, needed)
@@ -214,6 +222,14 @@ class Reconciler:
         if written:
             await parts.nudges.all(namespace, published)
         return None
+
+    async def _forget_keys(self, namespace: str) -> None:
+        """Of providers that went while nobody looked: a namesake must not get theirs."""
+        known = self.parts.store.snapshot(namespace).providers
+        made = [name for secret, name in self.parts.secrets.values(namespace) if secret == ENGINE_KEYS_SECRET]
+        for name in (name for name in made if name not in known):
+            await keys.forget(self.parts.cluster, namespace, name)
+            self.parts.secrets.expire(namespace, ENGINE_KEYS_SECRET)
 
     async def _render(self, world: World) -> Plan:
         """The namespace's objects; what cannot be made leaves the last good table in force, and says so."""
@@ -272,6 +288,7 @@ class Reconciler:
         parts = self.parts
         parts.probes.set((namespace, name), 0, None)
         parts.pods.forget(namespace, name)
+        self._unapplied.pop((namespace, name), None)
         parts.adapters.forget(namespace, name)
         parts.proving.forget((namespace, name))
         parts.metrics.forget_provider(namespace, name)
@@ -308,8 +325,8 @@ def _target(world: World, provider: Provider) -> ProbeTarget | None:
 
 
 def _fetching(workload: Workload, told: Told | None) -> Workload:
-    if told is None or workload.prefetch is None:
-        return workload
+    if told is None or not told.reason or workload.prefetch is None:
+        return workload  # what the Job itself tells stays
     return replace(workload, prefetch=replace(workload.prefetch, told=told))
 
 

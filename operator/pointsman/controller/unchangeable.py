@@ -30,6 +30,27 @@ def spared(desired: Json, stored: Json | None) -> Json | None:
     return desired
 
 
+def difference(desired: Json, stored: Json | None) -> str:
+    """What of a claim stays otherwise than it is wanted, for people; "": nothing, or it is another kind."""
+    if stored is None or desired["kind"] != "PersistentVolumeClaim":
+        return ""
+    wanted, there = desired["spec"], stored["spec"]
+    other = [key for key in ("accessModes", "storageClassName") if key in wanted and wanted[key] != there.get(key)]
+    if _size(desired) < _size(stored):
+        other.append("size")
+    if not other:
+        return ""
+    told = ", ".join(f"{key} {_told(there, key)}" for key in other)
+    return f"keeps its {told}, as a claim cannot be changed so: make another, and name it in cache.claimName"
+
+
+def _told(spec: Json, key: str) -> str:
+    if key == "size":
+        return str(((spec.get("resources") or {}).get("requests") or {}).get("storage"))
+    value = spec.get(key)
+    return ", ".join(value) if isinstance(value, list) else str(value)
+
+
 def outlived(desired: Json, stored: Json | None, now: datetime) -> bool:
     """Whether a Job is to be deleted and made anew: it was made otherwise and is not done, or gave up a while ago.
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from pointsman.fleet import podreport
 from pointsman.fleet.world import Prefetch, Workload
 from pointsman.names import PROVIDER_LABEL, REVISION_ANNOTATION
 
@@ -86,6 +87,7 @@ def _prefetch(body: Json) -> Prefetch:
         done="Complete" in ended,
         failed="Failed" in ended,
         seconds=_seconds(status.get("startTime"), status.get("completionTime")),
+        told=podreport.podless(body),
     )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from pointsman.api.fields import seconds
 from pointsman.engines import vllm_parallelism, vllm_sources
-from pointsman.engines.vllm_layout import CHAT_TEMPLATE_DIR, CHAT_TEMPLATE_FILE, PORT, version
+from pointsman.engines.vllm_layout import CHAT_TEMPLATE_DIR, CHAT_TEMPLATE_FILE, PORT, takes, version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +73,7 @@ def _words(deploy: Deploy, rank: str) -> list[str]:
         words.append(f"--revision={_literal(deploy.model.revision)}")
     words += [*_spread(deploy, rank), *_lora(deploy, rank), *_serving(deploy)]
     if deploy.engine:
-        words += [*_engine(deploy.engine, version(deploy.image)), *(deploy.engine.extra_args or ())]
+        words += [*_engine(deploy.engine, version(deploy)), *(deploy.engine.extra_args or ())]
     return words
 
 
@@ -104,7 +104,7 @@ def _lora(deploy: Deploy, rank: str) -> Iterator[str]:
         return
     yield "--enable-lora"
     if at_runtime:
-        if vllm_parallelism.resolve(deploy).data > 1 and rank == "0":
+        if vllm_parallelism.resolve(deploy).data > 1 and rank == "0" and version(deploy) >= (0, 10):
             yield "--api-server-count=1"  # of several, each would know only the adapters that it was told of
         return
     yield "--lora-modules"
@@ -115,12 +115,11 @@ def _lora(deploy: Deploy, rank: str) -> Iterator[str]:
 
 
 def _serving(deploy: Deploy) -> Iterator[str]:
-    at_least = version(deploy.image)
     if vllm_sources.location(deploy).startswith("s3://") and not (deploy.engine and deploy.engine.load_format):
         yield "--load-format=runai_streamer"
-    if at_least >= (0, 16):
+    if takes(deploy, (0, 16)):
         yield "--disable-access-log-for-endpoints=/health,/metrics,/ping"
-    if at_least >= (0, 18):
+    if takes(deploy, (0, 18)):
         yield f"--shutdown-timeout={shutdown_seconds(deploy)}"
 
 
@@ -128,7 +127,7 @@ def _engine(engine: Engine, at_least: tuple[int, int]) -> Iterator[str]:
     yield from (f"{flag}={_literal(str(getattr(engine, field)))}" for flag, field in typed(engine).items())
     if engine.chat_template_ref:
         yield f"--chat-template={CHAT_TEMPLATE_DIR}/{CHAT_TEMPLATE_FILE}"
-    if engine.enable_prefix_caching is not None:
+    if engine.enable_prefix_caching is not None and (engine.enable_prefix_caching or at_least >= (0, 7)):
         yield "--enable-prefix-caching" if engine.enable_prefix_caching else "--no-enable-prefix-caching"
     if engine.tool_call_parser:
         yield "--enable-auto-tool-choice"  # without it the parser is loaded and never asked

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from typing import TYPE_CHECKING, Any, Final
 
+from pointsman.api.fields import seconds
 from pointsman.engines import vllm_args, vllm_flags, vllm_parallelism, vllm_sources, vllm_sources_validity
-from pointsman.engines.vllm_layout import CACHE, CHAT_TEMPLATE_DIR, HEALTH, HOME, IMAGE, MODEL_DIR, PORT
+from pointsman.engines.vllm_layout import (
+    CACHE,
+    CHAT_TEMPLATE_DIR,
+    HEALTH,
+    HOME,
+    IMAGE,
+    MODEL_DIR,
+    PORT,
+    STARTUP_SECONDS,
+)
 from pointsman.names import ENGINE_KEYS_SECRET
 
 if TYPE_CHECKING:
@@ -66,6 +77,8 @@ def env(deploy: Deploy, provider: str) -> list[dict[str, Any]]:
     """
     offline = prefetches(deploy)
     ours = home() | _compiled(deploy) | {"VLLM_MEDIA_URL_ALLOW_REDIRECTS": "0"}
+    # vLLM gives its own engine ten minutes, whatever the startup probe allows.
+    ours["VLLM_ENGINE_READY_TIMEOUT_S"] = str(math.ceil(_startup(deploy)))
     if offline:
         ours |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     if deploy.model.adapter_loading == "AtRuntime":
@@ -76,6 +89,10 @@ def env(deploy: Deploy, provider: str) -> list[dict[str, Any]]:
     key = (ref.name, ref.key) if ref else (ENGINE_KEYS_SECRET, provider)
     entries["VLLM_API_KEY"] = secret("VLLM_API_KEY", *key)
     return list((entries | stated(deploy.engine)).values())
+
+
+def _startup(deploy: Deploy) -> float:
+    return max(seconds(deploy.startup_timeout), 1.0) if deploy.startup_timeout else STARTUP_SECONDS
 
 
 def home() -> dict[str, str]:
@@ -93,7 +110,8 @@ def home() -> dict[str, str]:
 
 def access(deploy: Deploy) -> dict[str, dict[str, Any]]:
     """Variables of whoever fetches the model: where from, and the token or keys by reference."""
-    model, s3 = deploy.model, vllm_sources.parse(deploy.model.source).scheme == "s3"
+    model, schemes = deploy.model, vllm_sources.schemes(deploy.model)
+    s3 = vllm_sources.parse(model.source).scheme == "s3" or ("s3" in schemes and "hf" not in schemes)
     entries: dict[str, dict[str, Any]] = {}
     if model.endpoint_url:
         name = "AWS_ENDPOINT_URL" if s3 else "HF_ENDPOINT"

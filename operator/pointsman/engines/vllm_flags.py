@@ -1,4 +1,4 @@
-"""What may not stand in `engine.extraArgs` and `engine.env`: what the operator sets, and what a typed field states.
+"""What may not stand in `engine`: what the operator sets, what is stated twice, and what vLLM cannot read.
 
 argparse takes underscores for dashes in vLLM, any unambiguous beginning of a flag for the flag, `--flag.key` for a part
 of a JSON value, and `-n2` for `-n 2`.
@@ -6,15 +6,18 @@ of a JSON value, and `-n2` for `-n 2`.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from pointsman.engines import vllm_args, vllm_parallelism, vllm_sources
+from pointsman.engines.vllm_layout import told, version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pointsman.api.deploy import Deploy, Engine
 
+_ENGINE: Final = "spec.deploy.engine"
 _ARGS: Final = "spec.deploy.engine.extraArgs"
 _ENV: Final = "spec.deploy.engine.env"
 
@@ -62,6 +65,15 @@ _OWNED_ENV: Final[Mapping[str, str]] = {
     "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "spec.deploy.model.adapterLoading: AtRuntime",
 }
 # Where the Job puts what it fetches, and the engine has to look.
+# Field -> since when vLLM knows its flag.
+_SINCE: Final[Mapping[str, tuple[int, int]]] = {
+    "tool_call_parser": (0, 6),
+    "reasoning_parser": (0, 7),
+}
+_DTYPES: Final = ("auto", "half", "float16", "bfloat16", "float", "float32")
+_TOKENS: Final = ("quantization", "kv_cache_dtype", "load_format", "tool_call_parser", "reasoning_parser")
+_TOKEN = re.compile(r"[A-Za-z0-9_][-\w.+:/]*", re.ASCII)
+_DASHES: Final = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"  # as word processors write them
 _FETCHED_ENV: Final = ("HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "VLLM_USE_MODELSCOPE")
 
 
@@ -70,12 +82,51 @@ def refusals(deploy: Deploy, engine: Engine) -> Iterator[str]:
     for word in engine.extra_args or ():
         if not word.strip():
             yield f"{_ARGS}: an empty word is no argument: remove it"
+        elif trouble := _misspelt(word):
+            yield f"{_ARGS}: {word!r} {trouble}"
         elif flag := owned(word):
             use = _OWNED.get(flag, "spec.deploy.parallelism")
             yield f"{_ARGS}: {flag} is the operator's to set: remove {word!r}" + (f", use {use}" if use else "")
         elif field := _stated_too(word, deploy, engine):
             yield f"{_ARGS}: {word!r} is stated by {field} as well: keep one of them"
+    yield from _values(engine)
+    yield from _too_new(deploy, engine)
     yield from _environment(deploy, engine)
+
+
+def _misspelt(word: str) -> str:
+    """Why vLLM's parser would take the word for something else, "": it does not."""
+    if word[0] in _DASHES or word.lstrip()[0] in _DASHES:
+        return "begins with a typographic dash: write --, in plain ASCII"
+    if word != word.strip() and not word.strip().startswith(("{", "[")):
+        return "begins or ends with space, which would be a part of it: remove it"
+    flag, _, value = word.partition("=")
+    if flag.startswith("-") and any(each.isspace() for each in flag):
+        return "is one word to vLLM, which finds no flag in it: write flag and value as two words, or with ="
+    name = flag.partition(".")[0]
+    if name.startswith("--") and name != name.lower():
+        return f"is no flag of vLLM's, which are lower-case: write {name.lower()}" + (f"={value}" if value else "")
+    return ""
+
+
+def _values(engine: Engine) -> Iterator[str]:
+    if engine.dtype and engine.dtype not in _DTYPES:
+        yield f"{_ENGINE}.dtype: {engine.dtype!r} is none of vLLM's: write one of {', '.join(_DTYPES)}"
+    for field in _TOKENS:
+        value = getattr(engine, field)
+        if value and not _TOKEN.fullmatch(value):
+            yield f"{_ENGINE}.{_camel(field)}: {value!r} is no name of vLLM's: letters, digits and -_.+:/ only"
+
+
+def _too_new(deploy: Deploy, engine: Engine) -> Iterator[str]:
+    have = version(deploy)
+    stated = {f"engine.{_camel(field)}": since for field, since in _SINCE.items() if getattr(engine, field)}
+    for path, (major, minor) in stated.items():
+        if have < (major, minor):
+            yield (
+                f"spec.deploy.{path}: vLLM has it since {major}.{minor}, {told(deploy)} is older: "
+                "take a newer image, or remove it"
+            )
 
 
 def owned(word: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pointsman.engines.vllm_layout import version
+from pointsman.engines.vllm_layout import told, version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _AT: Final = "spec.deploy.parallelism"
 _NODES_SINCE: Final = (0, 12)  # --nnodes without Ray
+_EXPERT_SINCE: Final = (0, 8)  # --enable-expert-parallel
 _DATA_SINCE: Final = (0, 9)  # --data-parallel-size with one address for all of it
 
 
@@ -48,8 +49,10 @@ def refusals(deploy: Deploy) -> Iterator[str]:
     if deploy.gpus:
         yield from _fits(deploy, spread)
     yield from _nodes(deploy, spread)
-    if spread.data > 1 and version(deploy.image) < _DATA_SINCE:
-        yield f"{_AT}.data: vLLM has it since 0.9, {deploy.image} is older: take a newer image, or more replicas"
+    if spread.data > 1 and version(deploy) < _DATA_SINCE:
+        yield f"{_AT}.data: vLLM has it since 0.9, {told(deploy)} is older: take a newer image, or more replicas"
+    if spread.expert and version(deploy) < _EXPERT_SINCE:
+        yield f"{_AT}.expert: vLLM has it since 0.8, {told(deploy)} is older: take a newer image, or remove it"
 
 
 def _fits(deploy: Deploy, spread: Parallelism) -> Iterator[str]:
@@ -76,8 +79,8 @@ def _widest(deploy: Deploy) -> str:
 def _nodes(deploy: Deploy, spread: Parallelism) -> Iterator[str]:
     if spread.nodes == 1:
         return
-    if version(deploy.image) < _NODES_SINCE:
-        yield f"{_AT}.nodes: vLLM needs Ray for it before 0.12, {deploy.image} is older: take a newer image"
+    if version(deploy) < _NODES_SINCE:
+        yield f"{_AT}.nodes: vLLM needs Ray for it before 0.12, {told(deploy)} is older: take a newer image"
     if spread.world % spread.nodes:
         yield f"{_AT}.nodes: {spread.world} processes cannot be shared evenly by {spread.nodes} nodes: change either"
         return

@@ -23,6 +23,7 @@ Json = dict[str, Any]
 
 _TRIES: Final = 8  # for what may pass: 429, 5xx, a broken connection
 _PAUSE: Final = 2.0  # seconds after the first failure, then twice as long each time, unless the server says how long
+_OFFLINE: Final = frozenset({"HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"})  # huggingface_hub heeds both
 # Formats for which vLLM reads safetensors, and nothing else that lies beside them.
 _SAFETENSORS: Final = ("auto", "hf", "safetensors", "fastsafetensors", "mistral", "runai_streamer", "instanttensor")
 
@@ -37,6 +38,7 @@ def command(deploy: Deploy) -> list[str]:
 def env(deploy: Deploy) -> list[Json]:
     """Token and keys are here, and not in the engine. What the object states for the engine holds too: proxies, say."""
     ours = vllm_container.home() | {
+        "HF_HUB_OFFLINE": "0",  # whatever engine.envFrom says
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "HF_XET_CHUNK_CACHE_SIZE_BYTES": "0",  # a second copy of what is downloaded
@@ -44,13 +46,18 @@ def env(deploy: Deploy) -> list[Json]:
     }
     entries: dict[str, Json] = {name: {"name": name, "value": value} for name, value in ours.items()}
     stated = vllm_container.stated(deploy.engine)
-    theirs = {name: entry for name, entry in stated.items() if not name.startswith(("VLLM_", "HF_HUB_OFFLINE"))}
+    theirs = {name: entry for name, entry in stated.items() if not is_engines_own(name)}
     return list((entries | vllm_container.access(deploy) | theirs).values())
 
 
+def is_engines_own(variable: str) -> bool:
+    """Whether a variable that is stated for the engine is not for the Job: vLLM's settings, and to ask no hub."""
+    return variable.startswith("VLLM_") or variable in _OFFLINE
+
+
 def digest(deploy: Deploy) -> str:
-    """8 hex digits over what is fetched and from where: another model is another Job."""
-    what = [list(_items(deploy)), deploy.model.endpoint_url]
+    """8 hex digits over what is fetched, from where and where to: another model or another cache is another Job."""
+    what = [list(_items(deploy)), deploy.model.endpoint_url, _place(deploy)]
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:8]
 
 
@@ -58,6 +65,14 @@ def digest(deploy: Deploy) -> str:
 def program() -> str:
     """The text that `python3 -c` runs."""
     return resources.files("pointsman").joinpath("prefetching.py").read_text(encoding="utf-8")
+
+
+def _place(deploy: Deploy) -> Json:
+    """Which claim it is. Its size may grow, and its default modes go by the replicas: the claim stays the same one."""
+    cache = deploy.cache
+    if cache is None or cache.claim_name:
+        return {"claim": cache.claim_name if cache else None}
+    return {"made": cache.storage_class_name, "modes": cache.access_modes}
 
 
 def _items(deploy: Deploy) -> Iterator[Json]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pointsman.engines.saying import say
 from pointsman.engines.vllm_sayings_memory import GPU, MEMORY
+from pointsman.engines.vllm_sayings_settings import PACKAGES, REFUSED, SETTINGS, path
 from pointsman.engines.vllm_sayings_source import SOURCE
 from pointsman.engines.vllm_sayings_spec import SPEC
 
@@ -21,6 +22,7 @@ class Found(NamedTuple):
     reason: str
     message: str
     fits: int = 0  # tokens
+    vague: int = 0  # as in Saying
 
 
 _ENGINE: Final = (
@@ -34,7 +36,8 @@ _ENGINE: Final = (
 )
 
 # What is at fault in the engine's own death stands in the same text, further up.
-ALL: Final = (*MEMORY, *SPEC, *GPU, *SOURCE)
+ALL: Final = (*MEMORY, *SETTINGS, *SPEC, *GPU, *SOURCE, *PACKAGES, *REFUSED)
+SOURCES: Final = frozenset(saying.reason for saying in SOURCE)
 _STARTING: Final = re.compile(r"Engine core initialization failed|Engine process failed to start", re.IGNORECASE)
 
 
@@ -48,5 +51,10 @@ def _fitting(text: str) -> Iterator[Found]:
     for saying in sayings:
         if match := saying.pattern.search(text):
             groups = {name: value or "" for name, value in match.groupdict().items()}
-            message = saying.message.format(**groups).strip(" :")
-            yield Found(saying.reason, message, int(groups.get("fits", "0")[:9]))
+            groups |= {"field": path(groups.get("field", ""))}
+            message = saying.message.format(**groups).strip(" :").removesuffix(", it has")
+            yield Found(saying.reason, message, _tokens(groups.get("fits", "")), saying.vague)
+
+
+def _tokens(text: str) -> int:
+    return int(text.replace(",", "")[:9] or 0)

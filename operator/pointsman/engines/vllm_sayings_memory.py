@@ -12,26 +12,26 @@ from pointsman.engines.saying import say
 MEMORY: Final = (
     say(
         "KVCacheTooSmall",
-        r"max seq len\s*\((?P<asked>\d+)\),? ?\(?(?P<need>[\d.]+) ?GiB KV cache is needed, which is larger than the "
-        r"available KV cache memory \((?P<have>[\d.]+) ?GiB\)[^=]{0,90}?estimated maximum model length is (?P<fits>\d+"
-        r")",
+        r"max seq len\s*\((?P<asked>\d[\d,]*)\),? ?\(?(?P<need>[\d.]+) ?GiB KV cache is needed, which is larger "
+        r"than the available KV cache memory \((?P<have>-?[\d.]+) ?GiB\)[^=]{0,90}?estimated maximum model length is "
+        r"(?P<fits>\d[\d,]*)",
         "a context of {asked} tokens needs {need} GiB of KV cache, {have} GiB are free for it: {fits} tokens would fit",
     ),
     say(
         "KVCacheTooSmall",
-        r"max seq len\s*\((?P<asked>\d+)\),? ?\(?(?P<need>[\d.]+) ?Gi?B KV cache is needed, which is larger than the "
-        r"available KV cache memory \((?P<have>[\d.]+) ?Gi?B\)",
+        r"max seq len\s*\((?P<asked>\d[\d,]*)\),? ?\(?(?P<need>[\d.]+) ?Gi?B KV cache is needed, which is larger "
+        r"than the available KV cache memory \((?P<have>-?[\d.]+) ?Gi?B\)",
         "a context of {asked} tokens needs {need} GiB of KV cache, {have} GiB are free for it",
     ),
     say(
         "KVCacheTooSmall",
-        r"max seq len\s*\((?P<asked>\d+)\) is larger than the maximum number of tokens that can be stored in (?:the )?"
-        r"KV cache \((?P<fits>\d+)\)",
+        r"max seq len\s*\((?P<asked>\d[\d,]*)\) is larger than the maximum number of tokens that can be "
+        r"stored in (?:the )?KV cache \((?P<fits>\d[\d,]*)\)",
         "a context of {asked} tokens does not fit the KV cache: {fits} tokens would fit",
     ),
     say(
         "KVCacheTooSmall",
-        r"estimated maximum model length is (?P<fits>\d+)",
+        r"estimated maximum model length is (?P<fits>\d[\d,]*)",
         "the context does not fit the KV cache: {fits} tokens would fit",
     ),
     say(
@@ -40,10 +40,25 @@ MEMORY: Final = (
         "when the weights are loaded, no GPU memory is left for the KV cache",
     ),
     say(
+        "KVCacheTooSmall",
+        r"Cannot auto-fit max_model_len",
+        "when the weights are loaded, no GPU memory is left for the KV cache of even one token",
+    ),
+    say(
+        "KVCacheTooSmall",
+        r"max_num_seqs \((?P<asked>\d+)\) exceeds (?:the )?available Mamba cache blocks \((?P<have>\d+)\)",
+        "engine.maxNumSeqs {asked} needs as many blocks of the Mamba cache, {have} fit: set it to {have} or less",
+    ),
+    say(
         "GPUMemoryInUse",
         r"Free memory on device (?:\S{0,20} )?\((?P<free>[\d.]+)/(?P<total>[\d.]+) Gi?B\) on startup is less "
         r"than desired GPU memory utilization \((?P<share>[\d.]+), (?P<want>[\d.]+) Gi?B\)",
         "of the GPU's {total} GiB only {free} are free, and gpuMemoryUtilization {share} asks for {want}",
+    ),
+    say(
+        "GPUMemoryInUse",
+        r"Free memory on device (?:\S{0,20} )?\((?P<free>[\d.]+)/(?P<total>[\d.]+) Gi?B\) on startup is less",
+        "of the GPU's {total} GiB only {free} are free, and gpuMemoryUtilization asks for more",
     ),
     say(
         "GPUMemoryInUse",
@@ -65,7 +80,7 @@ MEMORY: Final = (
     say(
         "OutOfMemory",
         r"(?:CUDA|HIP|XPU) out of memory|torch\.(?:cuda\.)?OutOfMemoryError|CUDA error: out of memory"
-        r"|CUBLAS_STATUS_ALLOC_FAILED",
+        r"|CUBLAS_STATUS_ALLOC_FAILED|Triton Error \[CUDA\]: out of memory",
         "the GPU's memory is full",
     ),
     say(
@@ -86,13 +101,19 @@ GPU: Final = (
         "GPUDriverTooOld",
         r"CUDA driver version is insufficient for CUDA runtime version"
         r"|forward compatibility was attempted on non supported HW"
-        r"|provided PTX was compiled with an unsupported toolchain",
+        r"|provided PTX was compiled with an unsupported toolchain"
+        r"|unsupported display driver ?/ ?cuda driver combination",
         "the node's NVIDIA driver is too old for this image",
     ),
     say(
         "GPUDriverTooOld",
         r"unsatisfied condition: cuda ?>= ?(?P<need>[\d.]+\d)",
         "the node's NVIDIA driver is too old: this image needs one for CUDA {need}",
+    ),
+    say(
+        "GPUNotVisible",
+        r"Error 802: system not yet initialized|CUDA error: system not yet initialized",
+        "the GPUs wait for NVIDIA's fabric manager, which does not run on the node (CUDA error 802)",
     ),
     say(
         "GPUNotVisible",
@@ -103,9 +124,9 @@ GPU: Final = (
     ),
     say(
         "GPUFault",
-        r"(?P<what>uncorrectable ECC error[^.]{0,40}|GPU has fallen off the bus"
-        r"|CUDA error: (?:an illegal memory access|unspecified launch"
-        r" failure|device-side assert|misaligned address|hardware)[^.]{0,60}|\bXid\b[^.]{0,60})",
+        r"(?P<what>uncorrectable ECC error[^.]{0,40}|GPU has fallen off the bus|\bXid\b[^.]{0,60}"
+        r"|CUDA error: (?:an illegal memory access(?: was encountered)?|unspecified launch failure"
+        r"|device-side assert(?: triggered)?|misaligned address|hardware[^.]{0,40}))",
         "the GPU failed: {what}",
     ),
     say(

@@ -17,7 +17,7 @@ SOURCE: Final = (
     ),
     say(
         "RateLimitedByHub",
-        r"\b429 (?:Client Error|Too Many Requests)|Too Many Requests for url",
+        r"\b429 (?:Client Error|Too Many Requests)|Too Many Requests for url|We had to rate limit your IP",
         "the hub answers 429 Too Many Requests",
     ),
     say(
@@ -33,7 +33,7 @@ SOURCE: Final = (
     ),
     say(
         "ModelSourceNotFound",
-        r"Repository Not Found for url: (?:https?://)?(?P<url>[^\s?]{1,200}?)\.?(?:\s|$)",
+        r"Repository Not Found for url: (?:https?://)?(?P<url>[^\s?]{1,200}?)\.?(?:[?\s]|$)",
         "the hub has no such model, or hides a private one from this token (or its lack): {url}",
     ),
     say(
@@ -86,32 +86,52 @@ SOURCE: Final = (
     ),
     say(
         "ModelSourceUnreachable",
-        r"LocalEntryNotFound|We couldn't connect to|Temporary failure in name resolution|Name or service not known|"
-        r"Failed to resolve '|NameResolutionError|MaxRetryError|EndpointConnectionError"
-        r"|Could not connect to the endpoint URL|"
-        r"ConnectTimeout|ReadTimeout(?:Error)?|(?:ProxyError|SSLError|CERTIFICATE_VERIFY_FAILED)"
-        r"|Network is unreachable",
-        "the model's source cannot be reached",
+        r"\b(?P<code>50[0234]) (?:Server Error|Internal Server Error|Bad Gateway|Service (?:Temporarily )?Unavailable"
+        r"|Gateway Time-?out)",
+        "the model's source answers {code}",
     ),
-    say("ModelSourceUnreachable", r"\b(?P<code>50[0234]) Server Error", "the model's source answers {code}"),
+    say(
+        "ModelSourceUnreachable",
+        r"CERTIFICATE_VERIFY_FAILED|certificate verify failed",
+        "the model's source cannot be reached: its certificate is not one that the image trusts",
+    ),
+    say(
+        "ModelSourceUnreachable",
+        r"Temporary failure in name resolution|Name or service not known|Failed to resolve '|NameResolutionError"
+        r"|No address associated with hostname",
+        "the model's source cannot be reached: its name has no address here",
+    ),
+    say(
+        "ModelSourceUnreachable",
+        r"LocalEntryNotFound|We couldn't connect to|An error happened while trying to locate|MaxRetryError"
+        r"|EndpointConnectionError|Could not connect to the endpoint URL|\bhttpx2?\.Connect(?:Error|Timeout)"
+        r"|ConnectTimeout|ReadTimeout(?:Error)?|ProxyError|SSLError|Network is unreachable"
+        r"|CAS service error|Reqwest(?: ?Middleware)? Error",
+        "the model's source cannot be reached",
+        vague=1,
+    ),
     say(
         "CorruptWeights",
         r"(?P<what>SafetensorError|HeaderTooLarge|MetadataIncompleteBuffer|InvalidHeader(?:Deserialization)?"
-        r"|incomplete metadata, file not "
-        r"fully covered|PytorchStreamReader failed|invalid load key|Consistency check failed[^.]{0,60})",
+        r"|incomplete metadata, file not fully covered|is not a valid JSON file"
+        r"|PytorchStreamReader failed|invalid load key|Consistency check failed[^.]{0,60})",
         "a file of weights is damaged or not whole: {what}",
     ),
     say(
         "CorruptWeights",
         r"(?P<what>Cannot find any model weights[^.]{0,80}"
         r"|following weights were not initialized from checkpoint[^.]{0,60}"
-        r"|There is no module or parameter named \S{1,60})",
+        r"|There is no module or parameter named \S{1,60}"
+        r"|Weight files referenced in index but missing[^.]{0,60}|Could not find checkpoint files[^,]{0,80}"
+        r"|Cannot find any safetensors model weights[^.]{0,80}"
+        r"|Attempted to load weight \(.{1,60}?\) into parameter \(.{1,60}?\))",
         "the weights are not all there, or not this model's: {what}",
     ),
     say(
         "TokenizerNotFound",
         r"(?P<what>Can't load tokenizer for [^.]{1,80}|Couldn't instantiate the backend tokenizer"
         r"|Tokenizer class \S{1,60} does not exist"
+        r"|data did not match any variant of untagged enum ModelWrapper"
         r"|Unable to load vocabulary|tokenizer\.(?:json|model)[^.]{0,40}(?:not found|No such file))",
         "the model has no tokenizer that vLLM can read: {what}",
     ),
@@ -119,5 +139,11 @@ SOURCE: Final = (
         "ModelSourceNotFound",
         r"does not appear to have a file named (?P<file>[\w./-]{1,80}\w)",
         "the model has no {file}",
+    ),
+    say(
+        "ModelSourceNotFound",
+        r"Invalid repository ID or local directory specified: '?(?P<what>[^\s']{1,160})",
+        "no config.json or params.json of a model could be read at {what}",
+        vague=2,
     ),
 )

@@ -40,7 +40,25 @@ SPEC: Final = (
     ),
     say(
         "ParallelismMismatch",
+        r"(?P<what>\b(?:in|out)put_size[^.]{0,100}? not divisible by [^.]{1,60})",
+        "the quantized weights cannot be cut into so many parts: {what}",
+    ),
+    say(
+        "ParallelismMismatch",
+        r"AssertionError: (?P<what>\d{1,12} is not divisible by \d{1,12})",
+        "the model's layers cannot be spread evenly over that many GPUs: {what}",
+    ),
+    say(
+        "ParallelismMismatch",
+        r"Pipeline parallelism is not supported for this model",
+        "vLLM cannot spread this model's layers over parallelism.pipeline stages: set it to 1",
+    ),
+    say(
+        "ParallelismMismatch",
         r"(?P<what>(?:World size|world_size) \(?\d+\)? is larger than the number of available GPUs[^.]{0,80}"
+        r"|The number of required \w{1,10} exceeds the total number of available \w{1,10}[^.]{0,60}"
+        r"|Not enough resources to allocate \d+ (?:DP ranks|placement groups)"
+        r"|Cannot provide a placement group[^.]{0,80}|Current node has no \w{1,10} available"
         r"|Ray does not allocate any GPUs[^.]{0,60}|device_count[^.]{0,40}less than[^.]{0,60}|invalid device ordinal)",
         "more GPUs are to be used than the container has: {what}",
     ),
@@ -65,9 +83,10 @@ SPEC: Final = (
     ),
     say(
         "UnsupportedModel",
-        r"(?P<what>No supported config format found[^.]{0,80}|Cannot find model module[^.]{0,80}"
-        r"|No model architectures are "
-        r"specified|Invalid repository ID or local directory specified[^.]{0,80})",
+        r"(?P<what>No supported config format found[^.]{0,80}|Could not detect config format[^.]{0,80}"
+        r"|Cannot find model module[^.]{0,80}|No model architectures are specified"
+        r"|This model does not support `--runner generate`|GGUF model with architecture \S{1,60} is not supported"
+        r"|The Transformers implementation of \S{1,80} is not compatible with vLLM)",
         "this is no model that vLLM can run: {what}",
     ),
     say(
@@ -75,6 +94,11 @@ SPEC: Final = (
         r"Bfloat16 is only supported on GPUs with compute capability of at least 8\.0\. Your (?P<gpu>.{1,60}?) GPU "
         r"(?:has compute capability (?P<have>[\d.]+\d)|does not)",
         "the GPU ({gpu}, compute capability {have}) has no bfloat16, which needs 8.0",
+    ),
+    say(
+        "UnsupportedDtype",
+        r"(?P<what>The model type '?[\w.-]{1,60}'? does not support float16[^\n]{0,80}|Unknown dtype: \S{1,40})",
+        "{what}",
     ),
     say(
         "UnsupportedDtype",
@@ -97,6 +121,9 @@ SPEC: Final = (
         "UnsupportedQuantization",
         r"(?P<what>Unknown quantization method: [^.]{1,60}"
         r"|[\w.-]{1,40} quantization is (?:currently )?not supported[^.]{0,60}"
+        r"|The quantization method \S{1,40} is deprecated|Cannot find the config file for \S{1,40}"
+        r"|Model quantization method is not specified in the config"
+        r"|type fp8\w{1,12} not supported in this architecture|Triton Error \[CUDA\]: device kernel image is invalid"
         r"|no kernel image is available for execution on the device)",
         "not for this GPU or this vLLM: {what}",
     ),
@@ -108,7 +135,9 @@ SPEC: Final = (
     say(
         "AdapterLoadFailed",
         r"(?P<what>Loading lora [^.]{1,80} failed|No adapter found for [^.]{1,120}"
-        r"|[\w.]{1,120} is unsupported LoRA weight"
+        r"|[\w.]{1,120} is unsupported LoRA weight|Adapter bias is not supported|No free (?:lora|adapter) slots"
+        r"|vLLM only supports modules_to_save[^.]{0,40}|vLLM does not (?:yet )?support DoRA"
+        r"|Number of requested LoRAs \(\d+\) is greater than[^.]{0,60}|Model \S{1,120} is not supported for LoRA"
         r"|[\w]{1,60} does not support LoRA[^.]{0,40}|adapter_config\.json)",
         "an adapter could not be loaded: {what}",
     ),

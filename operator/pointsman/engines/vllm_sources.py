@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from pointsman.engines.vllm_layout import ADAPTERS_DIR, CACHE, MODEL_DIR
 
 if TYPE_CHECKING:
-    from pointsman.api.deploy import Adapter, Deploy
+    from pointsman.api.deploy import Adapter, Deploy, ModelSource
 
 _FETCHED: Final = frozenset({"hf", "s3"})
 _MOUNTED: Final = frozenset({"pvc", "oci"})
@@ -57,6 +57,11 @@ def fetches(deploy: Deploy) -> bool:
         return False  # of a folder on each node, one Job would fill one
     stated = (deploy.model.source, *(each.source for each in deploy.model.adapters or ()))
     return any(parse(each).scheme in _FETCHED for each in stated)
+
+
+def schemes(model: ModelSource) -> frozenset[str]:
+    """Of the model and its adapters."""
+    return frozenset(parse(each).scheme for each in (model.source, *(one.source for one in model.adapters or ())))
 
 
 def location(deploy: Deploy) -> str:

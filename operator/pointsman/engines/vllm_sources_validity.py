@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from pointsman.engines import vllm_sources
-from pointsman.engines.vllm_layout import version
+from pointsman.engines.vllm_layout import told, version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ _CLAIM = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _BUCKET = re.compile(r"[a-z0-9][-a-z0-9.]{1,61}[a-z0-9]")
 _PART = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
 _IMAGE = re.compile(
-    rf"(?:[A-Za-z0-9][-A-Za-z0-9.]*(?::\d+)?/)?{_PART}(?:/{_PART})*(?::\w[-\w.]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?",
+    rf"(?:[A-Za-z0-9][-A-Za-z0-9.]*(?::\d+)?/)?{_PART}(?:/{_PART})*(?::\w[-\w.]{{0,127}})?(?:@sha(?:256:[0-9a-f]{{64}}|512:[0-9a-f]{{128}}))?",
     re.ASCII,
 )
 _FOLDER = re.compile(r"[^\s\x00-\x1f\x7f/]+(?:/[^\s\x00-\x1f\x7f/]+)*")
@@ -35,6 +35,7 @@ def refusals(deploy: Deploy) -> Iterator[str]:
     model = deploy.model
     yield from _source(f"{_AT}.source", model.source, model.revision, f"{_AT}.revision")
     yield from _model(model)
+    yield from _unasked(deploy)
     yield from _streamed(deploy)
     names = [*(model.served_names or [vllm_sources.served_name(deploy)])]
     for at, adapter in enumerate(model.adapters or ()):
@@ -76,12 +77,17 @@ def _bucket(source: Source) -> str:
     return _folder(source.path)
 
 
-def _image(source: Source) -> str:
-    if _IMAGE.fullmatch(source.name):
+def image_trouble(reference: str) -> str:
+    """Why this is no reference to an image, "": it is one."""
+    if _IMAGE.fullmatch(reference):
         return ""
-    if _IMAGE.fullmatch(source.name.lower()):
+    if _IMAGE.fullmatch(reference.lower()):
         return "has upper-case letters, which images may not have: write it in lower case"
-    return "names no image: write oci://REGISTRY/NAME:TAG or oci://REGISTRY/NAME@sha256:DIGEST"
+    return "names no image: write REGISTRY/NAME:TAG or REGISTRY/NAME@sha256:DIGEST"
+
+
+def _image(source: Source) -> str:
+    return image_trouble(source.name).replace("REGISTRY", "oci://REGISTRY")
 
 
 def _folder(path: str) -> str:
@@ -98,7 +104,7 @@ def _model(model: ModelSource) -> Iterator[str]:
         yield f"{_AT}.path: is for oci:// alone: remove it, and write the folder into {_AT}.source"
     elif model.path is not None and (trouble := _folder(model.path.strip("/"))):
         yield f"{_AT}.path: {model.path!r} {trouble}"
-    schemes = {scheme, *(vllm_sources.parse(each.source).scheme for each in model.adapters or ())}
+    schemes = vllm_sources.schemes(model)
     if model.credentials_ref and "s3" not in schemes:
         yield f"{_AT}.credentialsRef: is for s3:// alone: remove it; the hub's token is {_AT}.tokenSecretRef"
     if model.endpoint_url is not None and not _URL.fullmatch(model.endpoint_url):
@@ -108,11 +114,23 @@ def _model(model: ModelSource) -> Iterator[str]:
             yield f"{_AT}.servedNames: {name!r} would be read as a flag: begin it with a letter or a digit"
 
 
+def _unasked(deploy: Deploy) -> Iterator[str]:
+    """What is said to a hub that nobody asks. A word of extraArgs may name something of it: a tokenizer, a draft."""
+    model, schemes = deploy.model, vllm_sources.schemes(deploy.model)
+    if "hf" in schemes or (deploy.engine and deploy.engine.extra_args):
+        return
+    scheme = vllm_sources.parse(model.source).scheme
+    if model.token_secret_ref:
+        yield f"{_AT}.tokenSecretRef: is for hf:// alone, nothing of {scheme}:// asks the hub: remove it"
+    if model.endpoint_url is not None and "s3" not in schemes:
+        yield f"{_AT}.endpointUrl: is for hf:// and s3:// alone, {scheme}:// is mounted: remove it"
+
+
 def _streamed(deploy: Deploy) -> Iterator[str]:
     if vllm_sources.parse(deploy.model.source).scheme != "s3" or vllm_sources.fetches(deploy):
         return
-    if version(deploy.image) < _STREAMER_SINCE:
-        yield f"{_AT}.source: vLLM reads s3:// since 0.7, {deploy.image} is older: take a newer image, or add a cache"
+    if version(deploy) < _STREAMER_SINCE:
+        yield f"{_AT}.source: vLLM reads s3:// since 0.7, {told(deploy)} is older: take a newer image, or add a cache"
     stated = deploy.engine.load_format if deploy.engine else None
     if stated and stated not in _STREAMED:
         yield (

@@ -28,7 +28,7 @@ _PREFIX: Final = re.compile(
     r"|\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? |\[?[\w./]{1,60}\.py:\d+\]+ ?)"
 )
 _RAISED: Final = re.compile(
-    r"^(?:[A-Za-z_]\w{0,40}\.){0,8}[A-Z]\w{0,60}(?:Error|Exception|Interrupt|Exit|Died)\b(?::|$)"
+    r"^(?:[A-Za-z_]\w{0,40}\.){0,8}[A-Z]\w{0,60}(?:Error|Exception|Interrupt|Exit|Died|IsEnabled|SuchBucket|SuchKey)\b(?::|$)"
 )
 _FATAL: Final = re.compile(
     r"\berror: |\bfatal\b|\bpanic\b|\bcommand not found\b|\bNo such file\b|^Killed$", re.IGNORECASE
@@ -39,20 +39,23 @@ _ECHO: Final = re.compile(
     r"|WorkerProc initialization failed|EngineDeadError|EngineCore encountered an issue|See stack trace"
     r"|See root cause above|^SystemExit|^KeyboardInterrupt|CancelledError|ChildFailedError|BrokenPipeError"
 )
-_VAGUE: Final = frozenset({"ModelSourceUnreachable", "ModelNotCached"})
-_REFUSALS: Final = frozenset({"RateLimitedByHub", "ModelAccessDenied"})
 _NOISE: Final = re.compile(
     r"resource_tracker|^\s*warnings\.warn|UserWarning|DeprecationWarning|FutureWarning|errors\.pydantic\.dev"
     r"|^[\s^~]*$|^\s*File \"|^Traceback|^During handling|^The above exception|destroy_process_group"
+    r"|\"[A-Z]{3,7} \S{1,2000} HTTP/\d"  # an access log tells of the clients' errors
 )
 
 
 class Words(NamedTuple):
-    """`reason` is one of the reasons' page. `suggested_max_model_len`: tokens that would fit, 0: it does not say."""
+    """`reason` is one of the reasons' page. `suggested_max_model_len`: tokens that would fit, 0: it does not say.
+
+    `vague`: what is said whatever the cause was, which stands further up.
+    """
 
     reason: str
     message: str
     suggested_max_model_len: int = 0
+    vague: bool = False
 
 
 def read(text: str) -> Words | None:
@@ -62,21 +65,21 @@ def read(text: str) -> Words | None:
     """
     lines = _lines(text)
     raised = [at for at, line in enumerate(lines) if _RAISED.match(line)]
-    if found := _cause(_parts(lines, raised)):
-        return Words(found.reason, clip(_with_cause(found, lines, raised)), found.fits)
+    if found := _cause(_causes(lines, raised)) or vllm_sayings.first(" ".join(lines)[-_TAIL:]):
+        return Words(found.reason, clip(_with_cause(found, lines, raised)), found.fits, bool(found.vague))
     line = _telling(lines, raised)
     if not line:
         return None
     return Words(UNCLEAR if _ECHO.search(line) else "CrashLoopBackOff", clip(line))
 
 
-def _cause(parts: Iterator[str]) -> vllm_sayings.Found | None:
-    """The last known cause. That the hub cannot be reached is also said where it refused, of which it tells before."""
-    known = (found for part in parts if (found := vllm_sayings.first(part)))
+def _cause(causes: Iterator[str]) -> vllm_sayings.Found | None:
+    """The last known one. Where that is said over another, as when the hub refused, the one that tells most."""
+    known = (found for cause in causes if (found := vllm_sayings.first(cause)))
     last = next(known, None)
-    if last is None or last.reason not in _VAGUE:
+    if last is None or not last.vague:
         return last
-    return next((found for found in known if found.reason in _REFUSALS), last)
+    return min((last, *(found for found in known if found.reason in vllm_sayings.SOURCES)), key=lambda each: each.vague)
 
 
 def clip(text: str, most: int = _MESSAGE) -> str:
@@ -104,14 +107,13 @@ def _visible(text: str) -> str:
     return _HIDDEN.sub(" ", text)
 
 
-def _parts(lines: list[str], raised: list[int]) -> Iterator[str]:
-    """Where to look for a cause, each as one line: the exceptions that are no echo, the last first; the last lines.
+def _causes(lines: list[str], raised: list[int]) -> Iterator[str]:
+    """The exceptions that are no echo, the last first, each as one line, with the lines below it.
 
-    In a whole log, warnings further up may name what did no harm.
+    Only where they tell nothing, the last lines count: in a whole log, warnings further up may name what did no harm.
     """
     causes = [" ".join(lines[at : at + _BLOCK]) for at in raised if not _ECHO.search(lines[at])]
     yield from reversed(causes[-_CHAIN:])
-    yield " ".join(lines)[-_TAIL:]
 
 
 def _with_cause(found: vllm_sayings.Found, lines: list[str], raised: list[int]) -> str:

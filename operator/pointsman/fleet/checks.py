@@ -31,7 +31,8 @@ def provider_conditions(seen: Seen | Finding) -> dict[str, Finding]:
         if _applies(kind, seen):
             found[kind] = first(checks, seen) or _WELL[kind]
     # These two are told by Events; where they have one cause, it is told once.
-    told = {"CredentialsValid": found["CredentialsValid"], "Ready": _ready(seen, found)}
+    told: dict[str, Finding] = {kind: found[kind] for kind in ("CredentialsValid", "ModelCached") if kind in found}
+    told["Ready"] = _ready(seen, found)
     return found | {kind: _mended(finding, seen.name) for kind, finding in told.items()}
 
 
@@ -75,12 +76,24 @@ def _no_groups(seen: Seen) -> Finding | None:
     return Finding("LeaderWorkerSetMissing", _LEADER_WORKER_SET) if missing else None
 
 
+def _refused(seen: Seen) -> Finding | None:
+    """What the API server did not take; what runs goes on as it was."""
+    refused = seen.world.refused.get(seen.name, ())
+    if not refused:
+        return None
+    told = "; ".join(f"{each.kind} {each.name}: {each.message}" for each in refused)
+    if _ready_replicas(seen):
+        return good("EditRefused", f"it runs as it was before, as the API server refuses what is wanted now: {told}")
+    return Finding("ObjectRefused", told)
+
+
 def _unfetched(seen: Seen) -> Finding | None:
     """Why the model is not in the cache yet."""
     job = seen.workload.prefetch if seen.workload else None
     if job is None or job.done:
         return None
-    message = job.told.message or f"the Job {job.job} fetches the model"
+    look = f"; if it makes no Pod, `kubectl describe job {job.job}` says why"
+    message = job.told.message or f"the Job {job.job} fetches the model{look}"
     if job.failed:
         # What its last Pod said is the cause, unless that Pod is gone.
         told = job.told.reason not in {"", *PROGRESS}
@@ -156,7 +169,7 @@ _CHAINS: Final[Mapping[str, tuple[Check[Seen], ...]]] = {
     "SecretResolved": (_no_secret, secret_problem),
     "CredentialsValid": (_refused_credentials, _no_secret, _credentials_untold),
     "ModelCached": (_unfetched,),
-    "WorkloadReady": (_idle_on_purpose, _no_groups, _fetching, _replicas),
+    "WorkloadReady": (_idle_on_purpose, _no_groups, _refused, _fetching, _replicas),
     "Reachable": (_unprobed, _no_answer),
     "ModelsDiscovered": (_stated_only, _no_list, _no_models),
     "Serving": (_unprobed, _down),
@@ -174,7 +187,7 @@ _WELL: Final[Mapping[str, Finding]] = {
 
 def _mended(found: Finding, name: str) -> Finding:
     """With what to do about it, as this message alone is what a table and an Event show."""
-    remedy = remedy_of(found.reason, name) if found.status != "True" else ""
+    remedy = remedy_of(found.reason, name, found.message) if found.status != "True" else ""
     if not remedy or remedy.rstrip(".").lower() in found.message.lower():
         return found
     room = LONGEST - len(remedy) - 2
@@ -193,4 +206,16 @@ def _ready(seen: Seen, found: Mapping[str, Finding]) -> Finding:
     if seen.probed.reason == "ProbeDisabled":
         return good("ProbeDisabled", seen.probed.message)
     serving = found["Serving"]
-    return good("Ready", "the provider serves") if serving.status == "True" else serving
+    return _serves(found) if serving.status == "True" else serving
+
+
+def _serves(found: Mapping[str, Finding]) -> Finding:
+    """It does; that something else was wanted must not be overlooked."""
+    workload, cached = found.get("WorkloadReady"), found.get("ModelCached")
+    if workload and workload.reason == "EditRefused":
+        return workload
+    if cached and cached.status == "False" and cached.reason not in PROGRESS:
+        return good(
+            "Ready", f"the provider serves as it was; the model that is wanted now is not there: {cached.message}"
+        )
+    return good("Ready", "the provider serves")

@@ -59,6 +59,11 @@ def reason_of(conditions: Iterable[Json], kind: str) -> str:
     return next((str(each.get("reason", "")) for each in conditions if each.get("type") == kind), "")
 
 
+def message_of(conditions: Iterable[Json], kind: str) -> str:
+    """Its message; "" likewise."""
+    return next((str(each.get("message", "")) for each in conditions if each.get("type") == kind), "")
+
+
 def _condition(kind: str, finding: Finding, before: Json, now: str, generation: int) -> Json:
     kept = before.get("lastTransitionTime") if before.get("status") == finding.status else None
     return {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pointsman.api.fields import seconds
 from pointsman.engines import vllm_container
-from pointsman.fleet import podtemplate, scale
+from pointsman.fleet import pod_validity, podtemplate, scale, workload_validity, workload_volumes
 from pointsman.fleet.quantity import canonical
 
 if TYPE_CHECKING:
@@ -19,16 +19,27 @@ _WEEK = 7 * 86400
 
 def refusals(deploy: Deploy) -> Iterator[str]:
     """Nothing when it is sound."""
+    found = list(dict.fromkeys(_by_field(deploy)))
+    yield from found or pod_validity.template_refusals(deploy)
+
+
+def _by_field(deploy: Deploy) -> Iterator[str]:
     yield from vllm_container.refusals(deploy)
     yield from podtemplate.refusals(deploy)
     yield from scale.refusals(deploy)
     yield from _durations(deploy)
     yield from _quantities(deploy)
+    yield from pod_validity.refusals(deploy)
     yield from _cache(deploy.cache) if deploy.cache else ()
+    yield from workload_volumes.cache_refusals(deploy)
+    yield from workload_validity.refusals(deploy)
     if deploy.gpus and deploy.gpu_resource_name in (deploy.resources or {}):
         yield f"spec.deploy.resources: {deploy.gpu_resource_name} is set by spec.deploy.gpus: remove it"
-    if deploy.network_policy and deploy.network_policy.mode == "None" and deploy.network_policy.allow_from:
-        yield "spec.deploy.networkPolicy.allowFrom: mode None lets everybody in: leave one of them out"
+    access = deploy.network_policy
+    if access and access.mode == "None":
+        stated = {"allowFrom": access.allow_from, "prometheusNamespace": access.prometheus_namespace}
+        for name in (name for name, value in stated.items() if value):
+            yield f"spec.deploy.networkPolicy.{name}: mode None lets everybody in: leave one of them out"
 
 
 def _durations(deploy: Deploy) -> Iterator[str]:
@@ -44,8 +55,10 @@ def _durations(deploy: Deploy) -> Iterator[str]:
 
 
 def _quantities(deploy: Deploy) -> Iterator[str]:
-    stated: dict[str, Any] = {f"resources[{key}]": value for key, value in (deploy.resources or {}).items()}
-    stated |= {"sharedMemorySize": deploy.shared_memory_size, "cache.size": deploy.cache.size if deploy.cache else None}
+    stated: dict[str, Any] = {
+        "sharedMemorySize": deploy.shared_memory_size,
+        "cache.size": deploy.cache.size if deploy.cache else None,
+    }
     for path, value in stated.items():
         try:
             canonical("0" if value is None else value)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 _FETCHING: Final = 10.0  # seconds between looks at a Job that fetches, and at groups of Pods, which nobody watches
+_REFUSED: Final = 60.0  # seconds until what the API server refused is tried again
 _NO_KIND: Final = 60.0  # seconds until it is looked again whether the cluster has got LeaderWorkerSets
 
 
@@ -27,6 +28,8 @@ class Engine:
     replicas: int  # that it shall have now
     maintenance: Json | None = None
     message: str = ""  # what the hand-over waits for, for people
+    revision: str = ""  # of the Pod template that is wanted
+    trial: Json | None = None
     prove: str = ""
     again: float | None = None
 
@@ -42,7 +45,7 @@ def engine(found: Seen, deploy: Deploy, now: str) -> Engine:
     )
     rendered = _rendered(found, deploy, wanted.replicas)
     out = _decided(found, rendered, live, now)
-    return replace(out, replicas=wanted.replicas, again=_soonest(out.again, wanted.again))
+    return replace(out, replicas=wanted.replicas, revision=rendered.revision, again=_soonest(out.again, wanted.again))
 
 
 def _rendered(found: Seen, deploy: Deploy, replicas: int) -> workload.Rendered:
@@ -70,13 +73,23 @@ def _decided(found: Seen, rendered: workload.Rendered, live: Workload, now: str)
         return _as_it_is(found, live, _hold(rendered, (*beside, job), _FETCHING), now)
     if job and not found.spec.suspend:
         beside = (*beside, job)
+    if _is_refused(found, rendered):
+        tried = replace(_hold(rendered, beside, _REFUSED), trial=rendered.engine)
+        return _as_it_is(found, live, tried, now)
     again = _FETCHING if _of_groups(rendered) and not live.rolled else None
     step = _step(found, rendered.revision, replicas, now)
     if not step.apply:
-        return _with_step(found, _hold(rendered, beside, again), step, rendered.revision, now)
+        begins = step.phase and not (found.provider.status.get("maintenance") or {}).get("phase")
+        # Nobody leaves a route for the sake of an engine that the API server would refuse.
+        held = replace(_hold(rendered, beside, again), trial=rendered.engine if begins else None)
+        return _with_step(found, held, step, rendered.revision, now)
     return _with_step(
         found, Engine((*beside, rendered.engine), frozenset(), 0, again=again), step, rendered.revision, now
     )
+
+
+def _is_refused(found: Seen, rendered: workload.Rendered) -> bool:
+    return any(each.revision == rendered.revision for each in found.world.refused.get(found.name, ()))
 
 
 def _lacks_key(found: Seen) -> bool:
@@ -108,7 +121,8 @@ def _with_step(found: Seen, chosen: Engine, step: handover.Step, revision: str, 
 def _maintenance(old: Json, phase: str, revision: str, now: str) -> Json | None:
     if not phase:
         return None
-    since = old.get("since") if old.get("phase") == phase else now
+    same = (old.get("phase"), old.get("revision")) == (phase, revision)
+    since = old.get("since") if same else now
     return {"phase": phase, "since": since or now, "revision": revision}
 
 

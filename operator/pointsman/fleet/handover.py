@@ -8,78 +8,33 @@
 
 The phase lives in `status.maintenance`, so that an operator that starts anew goes on where the last one was. While it
 is there, `seen.state` tells the table Down: gateways then try the provider only where nothing else is left.
+
+Providers that cover each other are rolled one after the other: what would be left alone is held until the other is
+back. Of two that began in the same instant, each seeing the other well, the one that is later goes back.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from pointsman.api.fields import seconds
-from pointsman.fleet.acceptance import route_refusals
-from pointsman.fleet.chain import OUTSIDE, links
 from pointsman.fleet.conditions import Finding, good
-from pointsman.fleet.render import RenderError, render
-from pointsman.fleet.world import Workload
+from pointsman.fleet.handover_facts import CUTS, STARTUP_SECONDS, Facts, facts
 
 if TYPE_CHECKING:
-    from pointsman.api.deploy import Deploy
-    from pointsman.fleet.chain import Link
-    from pointsman.fleet.seen import Seen
-    from pointsman.fleet.world import Json, ProofResult, World
+    from pointsman.fleet.world import Json
+
+__all__ = ["CUTS", "STARTUP_SECONDS", "Facts", "Step", "facts", "finding", "step"]
 
 Phase = Literal["", "Draining", "Rolling", "Proving", "Failed"]
 
-DRAIN_SECONDS: Final = 600.0
-STARTUP_SECONDS: Final = 1800.0
 _SPARE: Final = 600.0  # seconds beyond the startup's own: the image is pulled before it
 _UNPROVEN: Final = 600.0  # seconds after which an engine that nobody could ask counts as failed
 # Where gateways do not tell what is under way: their acknowledgement takes some seconds, and then 30 more.
 _UNTOLD: Final = 60.0
-_CUTS: Final = "the engine is replaced in place, and requests fail meanwhile"
+_STUCK: Final = "not rolled within drainTimeout"
+_AT_ONCE: Final = "spec.deploy.rollout.useFallback: false replaces it all the same"
 _SOON, _LATER, _SELDOM = 1.0, 5.0, 30.0  # seconds until the next look: while draining, while starting, once failed
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What a step is decided from. Times in seconds; "" and 0 where nothing is live."""
-
-    wanted_revision: str
-    wanted_replicas: int
-    live_revision: str = ""
-    live_replicas: int = 0
-    live_ready: int = 0
-    rolled: bool = False  # what is wanted is live, and all of it is ready
-    in_place: bool = True  # the change takes all replicas away before there is a new one
-    covered: bool = False  # every route that uses the provider has another target that is healthy
-    used: bool = False  # a route uses it
-    away: bool = False  # every gateway runs the table in which it is out, or there is no gateway
-    in_flight: int | None = None  # requests that gateways have under way there; None: not known
-    proof: ProofResult | None = None
-    elapsed: float = 0.0  # in this phase
-    use_fallback: bool = True
-    wait_for_idle: bool = False
-    drain_timeout: float = DRAIN_SECONDS
-    startup_seconds: float = STARTUP_SECONDS
-    begun_for: str = ""  # the revision that the phase was written for
-
-    @property
-    def changed(self) -> bool:
-        """Whether what is wanted is another engine than the live one, or none. More or fewer replicas are not."""
-        stops = self.wanted_replicas == 0 < self.live_replicas
-        return bool(self.live_replicas) and (stops or self.wanted_revision != self.live_revision)
-
-    @property
-    def down(self) -> bool:
-        """Whether nobody loses anything by a rollout. An engine that is only unready may still be answering."""
-        return self.live_ready == 0 and not self.in_flight
-
-    @property
-    def proven(self) -> bool | None:
-        """What came of asking this engine; None: nobody has asked it yet."""
-        known = self.proof is not None and self.proof.revision == self.wanted_revision
-        return self.proof.ok if self.proof and known else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +56,8 @@ _PROVE: Final = Step(
 
 def step(phase: str, facts: Facts) -> Step:
     """What is to be done now, and the phase that holds from now on. A phase that nobody knows counts as none."""
+    if facts.begun_for and facts.begun_for != facts.wanted_revision:
+        facts = replace(facts, elapsed=0.0)  # the phase is that of another change
     if phase == "Draining":
         return _draining(facts)
     if phase in {"Rolling", "Proving", "Failed"} and facts.changed:
@@ -114,10 +71,13 @@ def step(phase: str, facts: Facts) -> Step:
 
 def _settled(facts: Facts) -> Step:
     if not facts.changed or not facts.in_place or facts.down:
-        return Step("")
+        told = facts.replacing and facts.used and not _moves(facts)
+        return Step("", message=f"{CUTS}: {_why_not(facts)}" if told else "")
+    if _waits(facts):
+        return _held(facts)
     if facts.wait_for_idle or _moves(facts):
         return _drain(facts, _what_drains(facts))
-    return Step("", message=f"{_CUTS}: {_why_not(facts)}")
+    return Step("", message=f"{CUTS}: {_why_not(facts)}")
 
 
 def _draining(facts: Facts) -> Step:
@@ -129,22 +89,44 @@ def _draining(facts: Facts) -> Step:
         return _roll(facts, "the old engine is down already")
     if facts.use_fallback or facts.wait_for_idle:
         return _waiting(facts)
-    return Step("", message=f"{_CUTS}: {_why_not(facts)}")
+    return Step("", message=f"{CUTS}: {_why_not(facts)}")
 
 
 def _waiting(facts: Facts) -> Step:
+    if _waits(facts):
+        message = f"waiting until {_list(facts.awaits)}, which drains too, is back in its routes"
+        return _drain(facts, message) if facts.first else _held(facts)
+    alone = facts.used and not facts.covered and not facts.wait_for_idle
+    if alone and facts.answers and facts.wanted_replicas:
+        return _drain(facts, _lost(facts))
+    if _idle(facts):
+        return _roll(facts, "nothing is under way any more")
     if facts.elapsed >= facts.drain_timeout:
         return _roll(facts, f"rolled after a drainTimeout of {facts.drain_timeout:.0f} s, {_left(facts)}")
-    if facts.used and not facts.covered and not facts.wait_for_idle:
-        return _drain(facts, "a route's fallback has failed: the old engine goes on until there is one again")
-    return _roll(facts, "nothing is under way any more") if _idle(facts) else _drain(facts, _what_drains(facts))
+    return _drain(facts, _what_drains(facts))
+
+
+def _waits(facts: Facts) -> bool:
+    """Whether it is left as it is until others are back. What is to stop, stops: its routes need not be asked."""
+    return facts.use_fallback and facts.wanted_replicas > 0 and not facts.covered and bool(facts.awaits)
+
+
+def _held(facts: Facts) -> Step:
+    message = f"waiting for the rollout of {_list(facts.awaits)}: until then {_lack(facts)}; {_AT_ONCE}"
+    return Step("", apply=False, again=_LATER, message=message)
+
+
+def _lost(facts: Facts) -> str:
+    """Time does not end this wait: `drainTimeout` is for requests that are under way."""
+    goes_on = f"{_lack(facts)}: the old engine goes on until there is one again"
+    return goes_on if facts.elapsed < facts.drain_timeout else f"{_STUCK}, as {goes_on}; {_AT_ONCE}"
 
 
 def _undone(facts: Facts) -> Step:
     """What is wanted is live: the spec was set back, or the last operator ended just after it had applied it."""
     if facts.rolled and facts.begun_for != facts.wanted_revision:
         return Step("", message="the spec was set back: nothing was rolled")
-    return _rolling(facts)
+    return _rolling(replace(facts, elapsed=0.0))
 
 
 def _rolling(facts: Facts) -> Step:
@@ -152,6 +134,8 @@ def _rolling(facts: Facts) -> Step:
         return _PROVE if facts.wanted_replicas else Step("", message="the engine is stopped")
     if not facts.wanted_replicas:
         return Step("Rolling", out=True, again=_LATER, message="waiting until the engine has ended")
+    if facts.hopeless and facts.elapsed >= facts.patience:
+        return Step("Failed", out=True, again=_SELDOM, message=_not_ready(facts))
     limit = facts.startup_seconds + _SPARE
     if facts.elapsed >= limit:
         message = f"the new engine was not ready within {limit:.0f} s: see the WorkloadReady condition"
@@ -175,9 +159,10 @@ def _failed(facts: Facts) -> Step:
     """It may come up yet, or give its completion when it is asked again."""
     if not facts.wanted_replicas:
         return Step("")
+    if facts.begun_for and facts.begun_for != facts.wanted_revision:
+        return _rolling(facts)  # another one has just been applied
     if not facts.live_ready:
-        message = "the new engine is not ready: see the WorkloadReady condition"
-        return Step("Failed", out=True, again=_SELDOM, message=message)
+        return Step("Failed", out=True, again=_SELDOM, message=_not_ready(facts))
     return Step("", message="the new engine has proved itself") if facts.proven else _unproven(facts)
 
 
@@ -203,6 +188,10 @@ def _unproven(facts: Facts) -> Step:
     return Step("Failed", out=True, prove=True, again=_SELDOM, message=message)
 
 
+def _not_ready(facts: Facts) -> str:
+    return f"the new engine is not ready: {facts.hopeless or 'see the WorkloadReady condition'}"
+
+
 def _moves(facts: Facts) -> bool:
     return facts.used and facts.covered and facts.use_fallback
 
@@ -224,13 +213,24 @@ def _what_drains(facts: Facts) -> str:
 def _left(facts: Facts) -> str:
     if facts.in_flight:
         return "with requests still under way, which are cut unless they end within the Pod's grace period"
-    return "with gateways that did not tell that they had taken it out" if not facts.away else "without a fallback"
+    if not facts.away:
+        return "with gateways that did not tell that they had taken it out"
+    return "with gateways that do not tell what is under way"
 
 
 def _why_not(facts: Facts) -> str:
     if not facts.use_fallback:
         return "spec.deploy.rollout.useFallback is false"
-    return "a route has no other target that is healthy" if facts.used else "no route uses the provider"
+    return _lack(facts) if facts.used else "no route uses the provider"
+
+
+def _lack(facts: Facts) -> str:
+    named = f"route{'s' * (len(facts.bare) > 1)} {_list(facts.bare)}" if facts.bare else "a route"
+    return f"{named} {'have' if len(facts.bare) > 1 else 'has'} no other target that is healthy"
+
+
+def _list(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 _WAITS: Final = {
@@ -247,75 +247,7 @@ def finding(status: Json, message: str = "") -> Finding:
     phase = str((status.get("maintenance") or {}).get("phase") or "")
     if phase not in _WAITS:
         return Finding("NotInMaintenance", message or "no rollout is under way")
+    if phase == "Draining" and message.startswith(_STUCK):
+        return good("NoHealthyTarget", message)
     said = f"{_WAITS[phase]}: {message}" if phase == "Failed" and message else message or _WAITS[phase]
     return good("RolloutFailed" if phase == "Failed" else phase, said)
-
-
-def facts(world: World, seen: Seen, rendered_revision: str, replicas: int, now: str) -> Facts:
-    """Of a deployed provider; `rendered_revision` and `replicas` are what is wanted now, `now` is RFC 3339."""
-    live = seen.workload if seen.workload and seen.workload.present else Workload()
-    deploy, begun = seen.spec.deploy, seen.provider.status.get("maintenance") or {}
-    rollout = deploy.rollout if deploy else None
-    chains = _chains(world, seen.name)
-    told = world.demand.get(seen.name)
-    return Facts(
-        wanted_revision=rendered_revision,
-        wanted_replicas=replicas,
-        live_revision=live.revision,
-        live_replicas=live.replicas,
-        live_ready=int(live.status.get("readyReplicas") or 0),
-        rolled=live.rolled and (live.revision, live.replicas) == (rendered_revision, replicas),
-        in_place=deploy is not None and _in_place(deploy, live.replicas, replicas),
-        covered=bool(chains) and all(_covered(chain, seen.name) for chain in chains),
-        used=bool(chains),
-        away=begun.get("phase") == "Draining" and _away(world),
-        in_flight=told.in_flight if told else None if world.gateways else 0,
-        proof=world.proofs.get(seen.name),
-        elapsed=_elapsed(str(begun.get("since") or ""), now),
-        use_fallback=rollout is None or rollout.use_fallback is not False,
-        wait_for_idle=bool(rollout and rollout.wait_for_idle),
-        drain_timeout=seconds(rollout.drain_timeout) if rollout and rollout.drain_timeout else DRAIN_SECONDS,
-        startup_seconds=seconds(deploy.startup_timeout) if deploy and deploy.startup_timeout else STARTUP_SECONDS,
-        begun_for=str(begun.get("revision") or ""),
-    )
-
-
-def _in_place(deploy: Deploy, live: int, replicas: int) -> bool:
-    """Whether a new version begins with the end of the last old replica: as `workload` renders the strategy."""
-    stated = (deploy.rollout.strategy if deploy.rollout else None) or "Auto"
-    alone = deploy.replicas <= 1 or "ReadWriteOncePod" in ((deploy.cache.access_modes if deploy.cache else None) or ())
-    groups = bool(deploy.parallelism and (deploy.parallelism.nodes or 1) > 1)  # one after another, whatever is stated
-    if replicas == 0 or (not groups and (stated == "Recreate" or (stated == "Auto" and alone))):
-        return True
-    surges = stated == "RollingUpdate" and not groups and not deploy.gpus and not (deploy.cache and deploy.cache.size)
-    return min(live, replicas) <= 1 and not surges
-
-
-def _chains(world: World, name: str) -> tuple[tuple[Link, ...], ...]:
-    """Of the routes that would go to the provider if it were well; one that the fence keeps away is not used."""
-    refused = route_refusals(world.routes.values())
-    usable = (route for name, route in world.routes.items() if not refused[name] and not route.meta.deleting)
-    chains = (links(world, route.spec) for route in usable if route.spec)
-    return tuple(chain for chain in chains if any(link.provider == name and link.skip not in OUTSIDE for link in chain))
-
-
-def _covered(chain: tuple[Link, ...], name: str) -> bool:
-    return any(link.healthy for link in chain if link.provider != name)
-
-
-def _away(world: World) -> bool:
-    """Whether what would be published now is what is published, and what all gateways run."""
-    if any(gateway.hash != world.published_hash for gateway in world.gateways):
-        return False
-    if not world.gateways:
-        return True
-    try:
-        return render(world).hash == world.published_hash
-    except RenderError:
-        return False
-
-
-def _elapsed(since: str, now: str) -> float:
-    if not since:
-        return 0.0
-    return max(0.0, (datetime.fromisoformat(now) - datetime.fromisoformat(since)).total_seconds())

@@ -38,12 +38,26 @@ def key(body: Json) -> tuple[str, str]:
     return ("" if body["kind"] == "Namespace" else metadata.get("namespace") or "default"), metadata["name"]
 
 
-def without_nulls(value: Any) -> Any:
-    """The same without members that are null, which the API server prunes."""
+def without_nulls(body: Json) -> Json:
+    """The same without members that are null, which say nothing; free-form fields keep theirs, as in the API server.
+
+    In a patch, as `spec.deploy.podTemplate` is, a null takes a member away. (`kubectl apply` sends none when it creates
+    an object; with `--server-side`, and from other clients, they arrive.)
+    """
+    schema = _SCHEMAS.get(body["kind"])
+    pruned: Json = _without_nulls(body, schema() if schema else {})
+    return pruned
+
+
+def _without_nulls(value: Any, schema: Schema) -> Any:
     if isinstance(value, dict):
-        return {str(name): without_nulls(item) for name, item in value.items() if item is not None}
+        free = bool(schema.get("x-kubernetes-preserve-unknown-fields"))
+        inner, other = schema.get("properties", {}), schema if free else schema.get("additionalProperties", {})
+        members = [(str(name), item) for name, item in value.items() if free or item is not None]
+        return {name: _without_nulls(item, inner.get(name, other)) for name, item in members}
     if isinstance(value, list):
-        return [without_nulls(item) for item in value]
+        free = bool(schema.get("x-kubernetes-preserve-unknown-fields")) and "items" not in schema
+        return [_without_nulls(item, schema if free else schema.get("items", {})) for item in value]
     return value
 
 
@@ -68,6 +82,9 @@ def _route_schema() -> Schema:
 def _schema(crd: Json) -> Schema:
     schema: Schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     return schema
+
+
+_SCHEMAS: Final[dict[str, Callable[[], Schema]]] = {"ModelProvider": _provider_schema, "ModelRoute": _route_schema}
 
 
 def _custom(schema: Callable[[], Schema]) -> Callable[[Json, Mistakes], Json]:

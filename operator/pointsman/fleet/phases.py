@@ -17,6 +17,7 @@ from pointsman.served import State
 
 if TYPE_CHECKING:
     from pointsman.fleet.seen import Seen
+    from pointsman.fleet.world import Prefetch
 
 Json = dict[str, Any]
 
@@ -97,8 +98,8 @@ def _answering(seen: Seen) -> str:
 def _deployed(seen: Seen) -> str:
     wanted, live = replicas(seen), seen.workload
     ready = int(live.status.get("readyReplicas") or 0) if live else 0
-    if (seen.provider.status.get("maintenance") or {}).get("phase"):
-        return "Maintenance"
+    if rollout := (seen.provider.status.get("maintenance") or {}).get("phase"):
+        return "Failed" if rollout == "Failed" else "Maintenance"
     if not wanted:
         return "Idle"
     if not ready:
@@ -112,13 +113,19 @@ def _starting(seen: Seen) -> str:
     live = seen.workload
     fetched = live.prefetch if live else None
     if fetched and not fetched.done:
-        return "Failed" if fetched.failed else "Downloading"
+        return _fetching(fetched)
     reason = live.told.reason or live.reason if live else ""
     if reason in _PLACES or not reason:
         return "Pending"
     return {"Progressing": "Pending", "ContainerCreating": "Provisioning", "ModelLoading": "Loading"}.get(
         reason, "Failed"
     )
+
+
+def _fetching(job: Prefetch) -> str:
+    if job.failed or job.told.reason == "PrefetchPodsMissing":
+        return "Failed"
+    return "Pending" if job.told.reason in _PLACES else "Downloading"
 
 
 def _phases(seen: Seen, told: Startup, old: Json) -> Json:

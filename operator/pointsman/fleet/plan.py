@@ -11,8 +11,9 @@ from pointsman import table
 from pointsman.fleet import handover, openclaw, route_checks
 from pointsman.fleet.chain import active
 from pointsman.fleet.checks import provider_conditions
-from pointsman.fleet.conditions import Finding, clip, merge, reason_of, status_of
+from pointsman.fleet.conditions import Finding, clip, merge, message_of, reason_of, status_of
 from pointsman.fleet.engine import engine
+from pointsman.fleet.podreport import PROGRESS
 from pointsman.fleet.provider_status import provider_status
 from pointsman.fleet.render import credentials, render
 from pointsman.fleet.seen import Seen, seen
@@ -35,10 +36,19 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-_TOLD: Final = ("Accepted", "CredentialsValid", "AdaptersLoaded", "Maintenance", "Ready")
-_REASONED: Final = frozenset({"Maintenance", "Ready"})
+_TOLD: Final = (
+    "Accepted",
+    "CredentialsValid",
+    "AdaptersLoaded",
+    "Maintenance",
+    "ModelCached",
+    "WorkloadReady",
+    "Ready",
+)
+_REASONED: Final = frozenset({"Maintenance", "ModelCached", "Ready", "WorkloadReady"})
+_PARTLY: Final = frozenset({"EditRefused", "PartlyReady"})  # True, and not all is well
 _ABNORMAL: Final = frozenset({"Maintenance"})  # conditions that say something when they are True
-_BAD: Final = frozenset({"RolloutFailed"})
+_BAD: Final = frozenset({"NoHealthyTarget", "RolloutFailed"})
 
 
 def plan_provider(world: World, name: str, now: str) -> Plan:
@@ -61,7 +71,16 @@ def plan_provider(world: World, name: str, now: str) -> Plan:
         conditions = _with_adapters(found, conditions) | {
             "Maintenance": handover.finding(found.provider.status, running.message)
         }
-    return _told(provider, conditions, provider_status(found, running, now), _doing(running), now)
+    plan = _told(provider, conditions, provider_status(found, running, now), _doing(running), now)
+    return replace(plan, events=(*_cut(provider, running), *plan.events))
+
+
+def _cut(provider: Provider, running: Engine | None) -> tuple[Event, ...]:
+    """The only engine is replaced without a fallback: told once, when it begins."""
+    before = message_of(provider.status.get("conditions") or (), "Maintenance")
+    if running is None or not running.message.startswith(handover.CUTS) or before.startswith(handover.CUTS):
+        return ()
+    return (Event("ModelProvider", provider.meta.name, "Warning", "ReplacedInPlace", clip(running.message)),)
 
 
 def _with_adapters(found: Seen, conditions: Mapping[str, Finding]) -> dict[str, Finding]:
@@ -84,7 +103,14 @@ def _told(provider: Provider, conditions: Mapping[str, Finding], more: Json, pla
 def _doing(running: Engine | None) -> Plan:
     if running is None:
         return Plan()
-    return Plan(objects=running.objects, held=running.held, prove=running.prove, again=running.again)
+    return Plan(
+        objects=running.objects,
+        held=running.held,
+        revision=running.revision,
+        trial=running.trial,
+        prove=running.prove,
+        again=running.again,
+    )
 
 
 def _after(found: Seen, maintenance: Json | None) -> Seen:
@@ -170,7 +196,10 @@ def _events(kind: str, name: str, old: Json, conditions: Mapping[str, Finding]) 
     events = {
         each.reason: Event(kind, name, _type(condition, each), each.reason, clip(each.message))
         for condition in _TOLD
-        if (each := conditions.get(condition)) and each.status != "Unknown" and _is_news(before, condition, each)
+        if (each := conditions.get(condition))
+        and each.status != "Unknown"
+        and _is_news(before, condition, each)
+        and (condition != "WorkloadReady" or each.reason in _PARTLY)  # else Ready says it
     }
     return tuple(events.values())
 
@@ -179,17 +208,15 @@ def _is_news(before: list[Json], condition: str, found: Finding) -> bool:
     if found.status != _known(status_of(before, condition), condition):
         return True
     # What keeps a provider from being ready is told anew when it is something else; that it is ready is told once.
-    return (
-        condition in _REASONED
-        and (found.status == "True") == (condition in _ABNORMAL)
-        and (found.reason != reason_of(before, condition))
-    )
+    amiss = (found.status == "True") == (condition in _ABNORMAL) or found.reason in _PARTLY
+    return condition in _REASONED and amiss and found.reason != reason_of(before, condition)
 
 
 def _type(condition: str, found: Finding) -> Literal["Normal", "Warning"]:
     if condition in _ABNORMAL:
         return "Warning" if found.reason in _BAD else "Normal"
-    return "Normal" if found.status == "True" else "Warning"
+    well = (found.status == "True" and found.reason not in _PARTLY) or found.reason in PROGRESS
+    return "Normal" if well else "Warning"
 
 
 def _known(status: str, condition: str) -> str:

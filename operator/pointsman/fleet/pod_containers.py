@@ -25,6 +25,7 @@ _SETTLED: Final = 2.0  # seconds after a container's start in which no engine is
 _NOTHING: Final = vllm_words.Words("", "")
 _KILLED: Final = frozenset({0, 137, 143})  # by a signal, SIGKILL or SIGTERM; vLLM may end well on the latter
 _IMAGE: Final = (
+    (r"couldn't parse|invalid reference|Invalid ?Image ?Name", "this is no image's name"),
     (r"toomanyrequests|429 Too Many|rate limit", "the registry's limit on pulls is reached"),
     (
         r"unauthorized|authentication required|authorization failed|40[13] |denied|no basic auth",
@@ -38,7 +39,6 @@ _IMAGE: Final = (
         "the registry cannot be reached",
     ),
     (r"present with pull policy of Never", "the node does not have it, and may not pull it"),
-    (r"couldn't parse|invalid reference|Invalid ?Image ?Name", "this is no image's name"),
 )
 _QUOTED: Final = re.compile(r"image \\?\"([^\"\\]{1,300})")
 _CONFIG: Final = (
@@ -91,7 +91,7 @@ def unclear(pod: Json) -> tuple[str, bool, int] | None:
     for status, _ in _statuses(pod):
         ended, previous = _end(status)
         word = vllm_words.read(str(ended.get("message") or "")) if ended else None
-        if ended and ended.get("exitCode") and (word is None or word.reason == vllm_words.UNCLEAR):
+        if ended and ended.get("exitCode") and (word is None or word.vague or word.reason == vllm_words.UNCLEAR):
             return str(status.get("name", "")), previous, int(status.get("restartCount") or 0)
     return None
 
@@ -174,7 +174,7 @@ def _fell(ended: Json, status: Json, pod: Json, startup_seconds: float, log: str
             "OOMKilled", f"the kernel killed the container: it used more than its memory limit{_limit(pod, status)}"
         )
     words = vllm_words.read(str(ended.get("message") or ""))
-    if log and (words is None or words.reason in {vllm_words.UNCLEAR, "CrashLoopBackOff"}):
+    if log and (words is None or words.vague or words.reason in {vllm_words.UNCLEAR, "CrashLoopBackOff"}):
         words = vllm_words.read(log) or words
     certain = words is not None and words.reason not in {vllm_words.UNCLEAR, "CrashLoopBackOff"}
     if ended.get("exitCode") in _KILLED and not certain:

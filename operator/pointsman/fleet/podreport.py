@@ -68,6 +68,23 @@ def fetched(pods: Iterable[Json], job: str, logs: Mapping[str, str] | None = Non
     return Told()
 
 
+def podless(job: Json) -> Told:
+    """Of a Job: that it cannot make its Pod, of which only an Event tells why; reason "" otherwise.
+
+    Its controller writes `startTime` and `active` at once, after it has tried to make the Pod: that it has begun
+    and never had a Pod means that the API server refused one.
+    """
+    status = job.get("status") or {}
+    waits = any(each.get("status") == "True" for each in status.get("conditions") or ())
+    had = any(status.get(count) for count in ("active", "succeeded", "failed", "terminating"))
+    counted = any((status.get("uncountedTerminatedPods") or {}).values())
+    if not status.get("startTime") or waits or had or counted:
+        return Told()
+    name = clip(str(job["metadata"]["name"]), 253)
+    why = f"`kubectl describe job {name}` says why"
+    return Told("PrefetchPodsMissing", f"the Job {name} that fetches the model cannot make its Pod: {why}")
+
+
 def wanted_logs(pods: Iterable[Json]) -> tuple[Log, ...]:
     """Logs worth reading, of the newest Pod of each role: vLLM's termination message ends before it tells the cause."""
     found: dict[str, Log] = {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pointsman.fleet import posture_engine, posture_models, posture_network
+from pointsman.fleet import posture_engine, posture_models, posture_network, posture_pod
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +57,13 @@ WARNINGS: Final[dict[str, Kind]] = {
         "spec.endpoint.headers holds what looks like a key: who may read the object, or the routing table, has it.",
         "Put it into a Secret and name that in spec.endpoint.credentials; then renew the key.",
     ),
+    "SecretInEnvironment": Kind(
+        posture_pod.secret_in_environment,
+        "A variable of the engine holds what looks like a key: who may read the object, the Deployment or the Pod, "
+        "has it.",
+        "Put it into a Secret and take it with valueFrom.secretKeyRef (the hub's token: spec.deploy.model."
+        "tokenSecretRef; a bucket's keys: model.credentialsRef); then renew it.",
+    ),
     "ReachableAroundGateway": Kind(
         posture_network.around_gateway,
         "Others than the gateways can send requests to the engine: past routes, data policy, limits and the log.",
@@ -72,7 +79,7 @@ WARNINGS: Final[dict[str, Kind]] = {
     "UnpinnedRevision": Kind(
         posture_engine.unpinned_revision,
         "The weights can change under the same name: a branch or tag of the hub moves.",
-        "Set revision to a commit of the hub: 40 hexadecimal digits. An adapter's needs spec.deploy.cache beside it.",
+        "Set revision to a commit of the hub: 40 hexadecimal digits.",
     ),
     "UnpinnedImage": Kind(
         posture_engine.unpinned_image,
@@ -83,6 +90,18 @@ WARNINGS: Final[dict[str, Kind]] = {
         posture_engine.dev_mode,
         "The engine offers what is made for development: to load adapters, sleep, reset or run methods over HTTP.",
         "Remove it; load adapters with spec.deploy.model.adapterLoading: AtStart.",
+    ),
+    "LessConfined": Kind(
+        posture_pod.less_confined,
+        "spec.deploy.podTemplate takes back what keeps a broken engine in its container: no root, no privileges, no "
+        "token of the cluster.",
+        "Remove it; where a device needs a privilege, give that one alone, to the one container, on nodes of its own.",
+    ),
+    "LocalFiles": Kind(
+        posture_pod.local_files,
+        "Who may send requests can have the engine read files of its container as images or videos: tokens, keys, "
+        "weights.",
+        "Name a folder with nothing but media in --allowed-local-media-path, or leave it out.",
     ),
     "NoMediaDomains": Kind(
         posture_models.no_media_domains,

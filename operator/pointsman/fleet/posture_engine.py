@@ -13,11 +13,14 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-_COMMIT = re.compile(r"[0-9a-f]{40}")
+_COMMIT = re.compile(r"[0-9a-f]{40}", re.IGNORECASE)
 _MOVING: Final = frozenset({"latest", "nightly", "main", "master", "dev", "devel", "edge", "head", "stable", "rolling"})
 _DEVELOPMENT: Final = ("VLLM_SERVER_DEV_MODE", "VLLM_ALLOW_RUNTIME_LORA_UPDATING", "VLLM_ALLOW_INSECURE_SERIALIZATION")
 _OFF: Final = frozenset({"", "0", "false", "no", "off"})
 _SHOWN: Final = 5
+_CODE: Final = "--trust-remote-code"
+_NO_CODE: Final = "--no-trust-remote-code"
+_SHORTEST: Final = 4  # characters of a flag's beginning: shorter ones are ambiguous, and vLLM ends at once
 
 
 def remote_code(seen: Seen) -> str:
@@ -26,19 +29,21 @@ def remote_code(seen: Seen) -> str:
         return ""
     if deploy.engine.trust_remote_code:
         return "spec.deploy.engine.trustRemoteCode: the model's own code is run"
-    said = [word for word in words(deploy) if word in {"--trust-remote-code", "--no-trust-remote-code"}]
-    on = said and said[-1] == "--trust-remote-code"
-    return "spec.deploy.engine.extraArgs: --trust-remote-code: the model's own code is run" if on else ""
+    said = [word for word in words(deploy) if means(word, _CODE) or means(word, _NO_CODE)]
+    on = said and means(said[-1], _CODE)
+    return f"spec.deploy.engine.extraArgs: {said[-1]}: the model's own code is run" if on else ""
 
 
 def unpinned_revision(seen: Seen) -> str:
     """Commits alone stay: branches and tags of the hub can be moved."""
+    deploy = seen.spec.deploy
     loose = [
-        f"{path}: {source} follows {revision or 'main'}"
-        for path, source, revision in _sources(seen.spec.deploy)
+        (path, f"{path}: {source} follows {revision or 'main'}")
+        for path, source, revision in _sources(deploy)
         if source.startswith("hf://") and not _COMMIT.fullmatch(revision)
     ]
-    return _listed(loose)
+    uncached = deploy is not None and deploy.cache is None and any("adapters[" in path for path, _ in loose)
+    return listed([said for _, said in loose]) + ("; an adapter's commit needs spec.deploy.cache" if uncached else "")
 
 
 def unpinned_image(seen: Seen) -> str:
@@ -56,7 +61,7 @@ def unpinned_image(seen: Seen) -> str:
         for path, source, _ in _sources(deploy)
         if source.startswith("oci://") and "@sha256:" not in source
     ]
-    return _listed(loose)
+    return listed(loose)
 
 
 def dev_mode(seen: Seen) -> str:
@@ -68,7 +73,23 @@ def dev_mode(seen: Seen) -> str:
         out.append(
             "spec.deploy.model.adapterLoading: AtRuntime: who holds the engine's key can load adapters from anywhere"
         )
-    return _listed(out)
+    return listed(out)
+
+
+def value_of(deploy: Deploy, flag: str) -> str | None:
+    """What `extraArgs` give a flag, "": no value; the last one counts, as in argparse. None: it is not there."""
+    said, found = words(deploy), None
+    for at, word in enumerate(said):
+        if means(word, flag):
+            after = said[at + 1] if at + 1 < len(said) and not said[at + 1].startswith("-") else ""
+            found = word.partition("=")[2] if "=" in word else after
+    return found
+
+
+def means(word: str, flag: str) -> bool:
+    """Whether vLLM's parser takes a word of `words` for this flag: any beginning that no other flag has will do."""
+    name = word.partition("=")[0]
+    return name == flag or (len(name) >= _SHORTEST and name.startswith("--") and flag.startswith(name))
 
 
 def words(deploy: Deploy) -> list[str]:
@@ -128,6 +149,7 @@ def _development(deploy: Deploy) -> Iterator[tuple[str, str]]:
             yield "spec.deploy.podTemplate", given["name"]
 
 
-def _listed(found: list[str]) -> str:
+def listed(found: list[str]) -> str:
+    """At most five of them, and how many more there are."""
     more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return "; ".join(found[:_SHOWN]) + more

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from pointsman.engines import vllm_container
 from pointsman.fleet import catalogue
-from pointsman.fleet.posture_engine import words
+from pointsman.fleet.posture_engine import means, value_of, words
+from pointsman.fleet.senses import takes_media
 from pointsman.fleet.strength import weakness
 from pointsman.names import Capability, synonym
 
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
 
 _TOOLS: Final = frozenset({Capability.TOOLS, Capability.PARALLEL_TOOLS})
 _MEDIA: Final = frozenset({"image", "video", "audio"})
-_SEES = re.compile(
-    r"(?<![a-z])(?:vl\d*|vision|omni|llava|pixtral|internvl\d*|smolvlm\d*|molmo|paligemma\d*|idefics\d*)(?![a-z])"
-)
-_FEW: Final = ("awq", "gptq", "bitsandbytes")
+_PARSER: Final = "--tool-call-parser"
+_QUANTIZATION: Final = ("--quantization", "-q")
+_NO_MEDIA: Final = ("--allowed-media-domains", "--language-model-only")
+_LIMIT: Final = "--limit-mm-per-prompt"
 _SHOWN: Final = 5
 
 
@@ -35,8 +36,8 @@ def no_media_domains(seen: Seen) -> str:
     taken = {kind for model in catalogue.models(seen) for kind in model.input or ()} & _MEDIA
     if taken:
         return f"spec.models: {', '.join(sorted(taken))} is taken, from any address that a request names"
-    if _SEES.search(deploy.model.source.lower()):
-        return f"spec.deploy.model.source: {deploy.model.source} takes images, from any address that a request names"
+    if takes_media(deploy.model.source):
+        return f"spec.deploy.model.source: {deploy.model.source} takes media, from any address that a request names"
     return ""
 
 
@@ -65,8 +66,8 @@ def _weakness(seen: Seen, name: str, model: Model | None) -> str:
 
 
 def _quantization(deploy: Deploy) -> str:
-    stated = (deploy.engine.quantization if deploy.engine else None) or ""
-    return next((each for each in _FEW if stated.lower().startswith(each)), "")
+    stated = (value for flag in _QUANTIZATION if (value := value_of(deploy, flag)))
+    return (deploy.engine.quantization if deploy.engine else None) or next(stated, "")
 
 
 def _takes_tools(seen: Seen, model: Model | None, needed: bool) -> bool:
@@ -74,9 +75,13 @@ def _takes_tools(seen: Seen, model: Model | None, needed: bool) -> bool:
     stated = (model.compat or {}).get("supportsTools") if model else None
     if stated is not None:
         return stated is True
-    engine = seen.spec.deploy.engine if seen.spec.deploy else None
+    deploy = seen.spec.deploy
     told = any(each.tools and each.id == model.id for each in seen.probed.models) if model else False
-    return needed or told or bool(engine and engine.tool_call_parser)
+    return needed or told or (deploy is not None and _is_started_for_tools(deploy))
+
+
+def _is_started_for_tools(deploy: Deploy) -> bool:
+    return bool(deploy.engine and deploy.engine.tool_call_parser) or bool(value_of(deploy, _PARSER))
 
 
 def _needed(seen: Seen) -> set[str]:
@@ -99,9 +104,8 @@ def _targets(seen: Seen) -> Iterator[tuple[str, str, bool]]:
 
 def _is_blind(said: list[str]) -> bool:
     """Whether vLLM is started so that it fetches nothing of strangers."""
-    flags = [word.partition("=")[0] for word in said]
-    if "--allowed-media-domains" in flags or "--language-model-only" in flags:
+    if any(means(word, flag) for word in said for flag in _NO_MEDIA):
         return True
-    limits = [i for i, flag in enumerate(flags) if flag.split(".")[0] == "--limit-mm-per-prompt"]
+    limits = [i for i, word in enumerate(said) if means(word.partition("=")[0].split(".")[0], _LIMIT)]
     counts = [int(each) for i in limits for each in re.findall(r"(?<![\w.])\d{1,9}", " ".join(said[i : i + 2]))]
     return bool(counts) and not any(counts)

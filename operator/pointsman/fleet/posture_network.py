@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, collapse_addresses, ip_address, ip_network
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from pointsman.fleet.posture_engine import containers, entries, pod
+from pointsman.fleet.posture_secrets import in_header
 from pointsman.kinds import kind
 from pointsman.names import ProviderType
 
@@ -20,14 +20,6 @@ _THIS_MACHINE: Final = frozenset({
     "localhost", "host.docker.internal", "host.containers.internal", "host.lima.internal", "host.minikube.internal",
 })  # fmt: skip
 _ENCRYPTED: Final = (".ts.net",)  # names of a network whose packets are encrypted
-_SECRET_NAME = re.compile(r"api[-_]?key|(?:^|[-_])(?:token|secret|password|passwd|cookie)$", re.IGNORECASE)
-_SECRET_VALUE = re.compile(
-    r"(?:(?:bearer|basic)\s+\S{8,}"
-    r"|(?:sk|pk|rk|gsk|xai|hf|ghp|gho|ghs|glpat|github_pat|xox[abprs]|nvapi|r8)[-_][\w-]{16,}"
-    r"|AIza[\w-]{30,}|AKIA[A-Z0-9]{12,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)",
-    re.ASCII | re.IGNORECASE,
-)
-_A_KEY: Final = 8  # characters that any key has
 
 
 def plain_http(seen: Seen) -> str:
@@ -95,29 +87,46 @@ def _openings(deploy: Deploy) -> list[str]:
 
 def _strangers(peers: list[dict[str, Any]]) -> list[str]:
     """Peers that are everybody."""
-    out: list[str] = []
+    blocks = [block.get("cidr") for peer in peers if isinstance(block := peer.get("ipBlock"), dict)]
+    out = [f"{_joined(blocks)} is every address"] if _are_all(blocks) else []
     for peer in peers:
-        block = peer.get("ipBlock")
-        if isinstance(block, dict) and _is_all(block.get("cidr")):
-            out.append(f"{block['cidr']} is every address")
-        elif peer.get("namespaceSelector") == {} and not peer.get("podSelector"):
+        pods, spaces = peer.get("podSelector"), peer.get("namespaceSelector")
+        if "ipBlock" in peer or (pods and not _is_empty(pods)):
+            continue
+        if _is_empty(spaces):
             out.append("an empty namespaceSelector is every Pod of the cluster")
+        elif spaces is None and _is_empty(pods):
+            out.append("an empty podSelector is every Pod of the namespace")
     return out
 
 
-def _is_all(cidr: Any) -> bool:
+def _is_empty(selector: Any) -> bool:
+    """Whether a selector is there and selects everything: {}, or one whose lists of conditions are empty."""
+    return isinstance(selector, dict) and not any(selector.values())
+
+
+def _are_all(blocks: list[Any]) -> bool:
+    """Whether blocks make up every address together, such as 0.0.0.0/1 and 128.0.0.0/1."""
+    nets = [net for each in blocks if (net := _net(each))]
+    of_4 = [net.prefixlen for net in collapse_addresses(net for net in nets if isinstance(net, IPv4Network))]
+    of_6 = [net.prefixlen for net in collapse_addresses(net for net in nets if isinstance(net, IPv6Network))]
+    return 0 in (*of_4, *of_6)
+
+
+def _joined(blocks: list[Any]) -> str:
+    whole = [str(each) for each in blocks if (net := _net(each)) and net.prefixlen == 0]
+    return whole[0] if whole else " and ".join(str(each) for each in blocks[:4])
+
+
+def _net(cidr: Any) -> IPv4Network | IPv6Network | None:
     try:
-        return isinstance(cidr, str) and ip_network(cidr, strict=False).prefixlen == 0
+        return ip_network(cidr, strict=False) if isinstance(cidr, str) else None
     except ValueError:
-        return False
+        return None
 
 
 def _secrets(endpoint: Endpoint) -> list[str]:
-    return [
-        name
-        for name, value in sorted((endpoint.headers or {}).items())
-        if (_SECRET_NAME.search(name) and len(value) >= _A_KEY) or _SECRET_VALUE.match(value)
-    ]
+    return [name for name, value in sorted((endpoint.headers or {}).items()) if in_header(name, value)]
 
 
 def _place(endpoint: Endpoint | None) -> tuple[str, str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from pointsman.fleet import refused_pods
+
 NOTHING: Final = "Nothing."
 
 
@@ -17,6 +19,8 @@ _POD: Final = "Look at `kubectl describe pod -l pointsman.dev/provider=NAME`."
 _LOG: Final = "Look at `kubectl logs -l pointsman.dev/provider=NAME --tail=200 --prefix`."
 _LAST_LOG: Final = "Look at `kubectl logs -l pointsman.dev/provider=NAME --previous --tail=200`."
 _JOB: Final = "Look at `kubectl logs -l pointsman.dev/provider=NAME,pointsman.dev/role=prefetch --tail=50`."
+# The scheduler of 1.36 does not say which taint. Quoted, as some shells would look for files of that name.
+_TAINTS: Final = "`kubectl get nodes -o 'custom-columns=NODE:.metadata.name,TAINTS:.spec.taints[*].key'`"
 
 REASONS: Final[dict[str, Reason]] = {
     # all is well
@@ -93,9 +97,22 @@ REASONS: Final[dict[str, Reason]] = {
         "Replicas are being started.", "Wait; then look at `kubectl describe pod -l pointsman.dev/provider=NAME`."
     ),
     "NoReadyReplica": Reason("No replica is ready.", _POD),
+    "ReplacedInPlace": Reason(
+        "The only engine is replaced without a fallback: requests fail until the next one is ready.",
+        "Give each route that uses it another target; or set spec.deploy.rollout.useFallback to true.",
+    ),
+    "ObjectRefused": Reason(
+        "The API server refuses an object that the provider needs.",
+        "Mend the field that its words name; it is tried again every minute.",
+    ),
+    "EditRefused": Reason(
+        "The API server refuses what the last edit asks for; the engine runs as it was before.",
+        "Mend the field that its words name; it is tried again every minute.",
+    ),
     "ReplicaFailure": Reason(
-        "Pods could not be created: a quota or an admission rule forbids them.",
-        "Raise the namespace's quota, or change what the message names, such as spec.deploy.runtimeClassName.",
+        "The API server refuses the Pods: a quota, a rule, or something that they name and that is not there.",
+        "Change what the message names: the namespace's quota, spec.deploy.resources, serviceAccountName, "
+        "runtimeClassName, priorityClassName or podTemplate.",
     ),
     "ProgressDeadlineExceeded": Reason("Replicas did not become ready in time.", _POD),
     "LeaderWorkerSetMissing": Reason(
@@ -112,11 +129,13 @@ REASONS: Final[dict[str, Reason]] = {
         "Lower spec.deploy.resources, free some, or add nodes.",
     ),
     "UntoleratedTaint": Reason(
-        "Nodes would fit but for a taint.", "Add the taint (see `kubectl describe node`) to spec.deploy.tolerations."
+        "Nodes would fit but for a taint.",
+        f"Add the taint to spec.deploy.tolerations; {_TAINTS} shows each node's.",
     ),
     "NoMatchingNode": Reason(
         "No node has the labels that the Pod asks for, or all that have are cordoned.",
-        "Mend spec.deploy.nodeSelector or affinity, label a node, or tolerate its taint in spec.deploy.tolerations.",
+        "Mend spec.deploy.nodeSelector or affinity, label a node, or tolerate its taint in spec.deploy.tolerations: "
+        f"{_TAINTS}.",
     ),
     "VolumeNotBound": Reason(
         "The Pod's volume is not there, not bound, or not where the GPUs are.",
@@ -181,7 +200,9 @@ REASONS: Final[dict[str, Reason]] = {
         "model.",
     ),
     "InvalidArguments": Reason(
-        "vLLM refuses an argument.", "Mend spec.deploy.engine.extraArgs, or use an image of a version that knows it."
+        "vLLM refuses an argument or a setting.",
+        "Mend what the message names in spec.deploy.engine or its extraArgs, or use an image of a version that knows "
+        "it.",
     ),
     "MaxModelLenTooLarge": Reason(
         "maxModelLen is more than the model was made for.", "Lower spec.deploy.engine.maxModelLen, or leave it out."
@@ -206,6 +227,14 @@ REASONS: Final[dict[str, Reason]] = {
     "UnsupportedQuantization": Reason(
         "The GPU or vLLM cannot run this quantization.",
         "Leave spec.deploy.engine.quantization out, use a model that is quantized otherwise, or newer GPUs.",
+    ),
+    "NoAttentionBackend": Reason(
+        "vLLM has no attention kernel for this model on this GPU with these settings.",
+        "Leave spec.deploy.engine.kvCacheDtype and --attention-backend out, or use a newer image or newer GPUs.",
+    ),
+    "PackageMissing": Reason(
+        "The image lacks a package, library or compiler that this model or setting needs.",
+        "Use a spec.deploy.image that has what the message names, such as one built from vLLM's own.",
     ),
     "GPUNotVisible": Reason(
         "The container sees no GPU.",
@@ -234,6 +263,11 @@ REASONS: Final[dict[str, Reason]] = {
     "AdaptersLoaded": Reason("Every engine has the adapters of the spec."),
     # of workloads: the model
     "Downloading": Reason("A Job fetches the model.", "Wait."),
+    "PrefetchPodsMissing": Reason(
+        "The Job that fetches the model cannot make its Pod: the API server refuses it.",
+        "Do what the Job's Events say: raise the namespace's quota, mend spec.deploy.serviceAccountName, "
+        "priorityClassName, cache.resources or podTemplate.",
+    ),
     "DownloadFailed": Reason("The Job that fetches the model failed for good.", _JOB),
     "ModelCached": Reason("The model is in the cache."),
     "ModelAccessDenied": Reason(
@@ -315,9 +349,14 @@ REASONS: Final[dict[str, Reason]] = {
 }
 
 
-def remedy_of(reason: str, name: str) -> str:
-    """What to do about a provider's reason; "" where nothing is to be done or the reason is none of ours."""
+def remedy_of(reason: str, name: str, message: str = "") -> str:
+    """What to do about a provider's reason; "" where nothing is to be done or the reason is none of ours.
+
+    `message` is what was found: where the API server refuses Pods, its words decide.
+    """
     known = REASONS.get(reason)
+    if reason == "ReplicaFailure" and (told := refused_pods.remedy(message)):
+        return told
     return known.remedy.replace("NAME", name) if known and known.remedy != NOTHING else ""
 
 

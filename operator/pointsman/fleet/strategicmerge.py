@@ -2,6 +2,9 @@
 
 Source: k8s.io/apimachinery, pkg/util/strategicpatch; the merge keys are those of k8s.io/api, core/v1, PodTemplateSpec.
 Lists without one are replaced whole. Not taken: `$retainKeys`, `$setElementOrder`, `$deleteFromPrimitiveList`.
+
+One thing is otherwise, as `kubectl patch` leaves both and the API server then refuses them: of what has one of several
+members (a handler's kind, a volume's source, a variable's value), the patch's member takes the place of another one.
 """
 
 from __future__ import annotations
@@ -34,6 +37,20 @@ MERGE_KEYS: Final = {f"spec.{name}": key for name, key in _POD_LISTS.items()} | 
     f"spec.{containers}.{name}": key
     for containers in ("containers", "initContainers", "ephemeralContainers")
     for name, key in _CONTAINER_LISTS.items()
+}
+_PROBE_KINDS: Final = frozenset({"exec", "httpGet", "tcpSocket", "grpc"})
+_HOOK_KINDS: Final = frozenset({"exec", "httpGet", "tcpSocket", "sleep"})
+_VALUES: Final = frozenset({"secretKeyRef", "configMapKeyRef", "fieldRef", "resourceFieldRef", "fileKeyRef"})
+# Of these members an object has one; of a volume's, all but its name.
+_UNIONS: Final = {
+    f"spec.{containers}.{name}": members
+    for containers in ("containers", "initContainers")
+    for name, members in {
+        **dict.fromkeys(("startupProbe", "readinessProbe", "livenessProbe"), _PROBE_KINDS),
+        **dict.fromkeys(("lifecycle.preStop", "lifecycle.postStart"), _HOOK_KINDS),
+        "env": frozenset({"value", "valueFrom"}),
+        "env.valueFrom": _VALUES,
+    }.items()
 }
 _DIRECTIVE: Final = "$patch"
 
@@ -91,7 +108,8 @@ def _map(original: Json, patch: Json, path: str) -> Json:
     if _DIRECTIVE in patch:
         replaces = patch[_DIRECTIVE] == "replace"
         return {key: _plain(value) for key, value in patch.items() if key != _DIRECTIVE} if replaces else {}
-    out = dict(original)
+    displaced = _displaced(original, patch, path)
+    out = {key: value for key, value in original.items() if key not in displaced}
     for key, value in patch.items():
         where = f"{path}.{key}" if path else key
         merged = _value(out.get(key), value, where)
@@ -100,6 +118,15 @@ def _map(original: Json, patch: Json, path: str) -> Json:
         else:
             out[key] = merged
     return out
+
+
+def _displaced(original: Json, patch: Json, path: str) -> frozenset[str]:
+    """The members that go because the patch names another one."""
+    members = _UNIONS.get(path, frozenset())
+    if path == "spec.volumes":
+        members = frozenset((original.keys() | patch.keys()) - {"name"})
+    named = any(_plain(patch[key]) is not None for key in members & patch.keys())
+    return (members & original.keys()) - patch.keys() if named else frozenset()
 
 
 def _value(original: Any, value: Any, path: str) -> Any:

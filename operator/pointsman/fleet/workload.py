@@ -7,9 +7,9 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from pointsman.engines.vllm_layout import STARTUP_SECONDS
 from pointsman.fleet import workload_beside, workload_pod, workload_prefetch, workload_volumes
 from pointsman.fleet.workload_metadata import labels, metadata, selector
-from pointsman.fleet.workload_pod import STARTUP_SECONDS
 from pointsman.names import REVISION_ANNOTATION
 
 if TYPE_CHECKING:

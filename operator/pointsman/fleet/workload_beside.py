@@ -60,11 +60,11 @@ def _policy(meta: Meta, deploy: Deploy, operator_namespace: str) -> Json | None:
     access = deploy.network_policy
     if access and access.mode == "None":
         return None
-    home = {"matchLabels": {"kubernetes.io/metadata.name": operator_namespace}} if operator_namespace else {}
+    prometheus = access.prometheus_namespace if access else None
     peers = [
         {"podSelector": {"matchLabels": {GATEWAY_LABEL: "true"}}},
-        {"namespaceSelector": home, "podSelector": {"matchLabels": _OPERATOR}},
-        {"namespaceSelector": {}, "podSelector": {"matchLabels": _PROMETHEUS}},
+        {"namespaceSelector": _namespace(operator_namespace), "podSelector": {"matchLabels": _OPERATOR}},
+        {"namespaceSelector": _namespace(prometheus), "podSelector": {"matchLabels": _PROMETHEUS}},
         *(pruned(each) for each in (access.allow_from if access else None) or ()),
     ]
     ingress: list[Json] = [{"ports": [{"port": vllm_container.PORT, "protocol": "TCP"}], "from": peers}]
@@ -72,3 +72,8 @@ def _policy(meta: Meta, deploy: Deploy, operator_namespace: str) -> Json | None:
         ingress.append({"from": [{"podSelector": {"matchLabels": selector(meta)}}]})
     spec = {"podSelector": {"matchLabels": selector(meta)}, "policyTypes": ["Ingress"], "ingress": ingress}
     return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata(meta), "spec": spec}
+
+
+def _namespace(name: str | None) -> Json:
+    """A selector of this namespace, of all when it is not known."""
+    return {"matchLabels": {"kubernetes.io/metadata.name": name}} if name else {}

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pointsman.api.fields import seconds
 from pointsman.engines import vllm_container
-from pointsman.fleet import strategicmerge, workload_volumes
+from pointsman.engines.vllm_layout import STARTUP_SECONDS
+from pointsman.fleet import podtemplate, strategicmerge, workload_volumes
 from pointsman.fleet.quantity import canonical
 from pointsman.fleet.workload_metadata import ENGINE, labels, pruned, selector
 from pointsman.names import GROUP, ROLE_LABEL
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-STARTUP_SECONDS: Final = 1800.0
 KEY_ANNOTATION: Final = f"{GROUP}/key-hash"  # another key means other Pods
 USER: Final = 1000
 _PRE_STOP: Final = 15  # until every gateway has seen the EndpointSlice without the Pod
 _GRACE: Final = 75  # more than the pause before the stop and vLLM's own --shutdown-timeout
 _STARTUP_PERIOD: Final = 5  # seconds: what an engine that is up again waits for at most, before it gets requests
+_LEAST: Final = {"cpu": "1", "memory": "4Gi"}  # requested where neither is stated
 # Karpenter and the cluster autoscaler ask for it, each in its own words.
 _KEEP: Final = {"karpenter.sh/do-not-disrupt": "true", "cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
 
@@ -107,8 +108,8 @@ def _container(meta: Meta, deploy: Deploy, mounted: tuple[Volume, ...], *, follo
         out |= _answering(deploy)
     if engine and engine.env_from:
         out["envFrom"] = [pruned(each) for each in engine.env_from]
-    if amounts := _amounts(deploy):
-        out["resources"] = {"requests": amounts, "limits": amounts}
+    if resources := _resources(deploy):
+        out["resources"] = resources
     return out
 
 
@@ -129,6 +130,14 @@ def _answering(deploy: Deploy) -> Json:
 
 def _stated(check: Check | None) -> Json:
     return check.model_dump(by_alias=True, exclude_none=True) if check else {}
+
+
+def _resources(deploy: Deploy) -> Json:
+    """What is stated is requested and the limit. A Pod that requests nothing is the first one to be evicted."""
+    amounts = _amounts(deploy)
+    least = {} if (amounts.keys() | podtemplate.resources(deploy)) & _LEAST.keys() else _LEAST
+    found = {"requests": least | amounts, "limits": amounts}
+    return {kind: value for kind, value in found.items() if value}
 
 
 def _amounts(deploy: Deploy) -> dict[str, str]:

@@ -6,7 +6,8 @@ import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
 from pointsman.engines import vllm_container, vllm_prefetch
-from pointsman.fleet import workload_pod, workload_volumes
+from pointsman.fleet import strategicmerge, workload_pod, workload_prefetch_patch, workload_volumes
+from pointsman.fleet.quantity import canonical
 from pointsman.fleet.workload_metadata import PREFETCH, labels, metadata, pruned, selector
 from pointsman.names import ROLE_LABEL
 
@@ -34,6 +35,8 @@ def job(meta: Meta, deploy: Deploy) -> Json | None:
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": named, "spec": spec}
 
 
+_REQUESTS: Final = {"cpu": "500m", "memory": "1Gi"}
+_LIMITS: Final = {"cpu": "4", "memory": "8Gi"}
 _DISRUPTED: Final = {"type": "DisruptionTarget", "status": "True"}
 
 
@@ -56,14 +59,29 @@ def _template(meta: Meta, deploy: Deploy) -> Json:
     container = workload_pod.bare(deploy, "prefetch", mounted) | {
         "command": vllm_prefetch.command(deploy),
         "env": [pruned(entry) for entry in vllm_prefetch.env(deploy)],
+        "resources": _resources(deploy),
     }
+    if deploy.engine and deploy.engine.env_from:
+        container["envFrom"] = [pruned(each) for each in deploy.engine.env_from]
     spec = workload_pod.base(deploy) | {
         "restartPolicy": "Never",  # a Pod that failed stays, and what it said last with it
-        "affinity": _near(meta, pruned(deploy.affinity) or {}),
+        "affinity": _near(meta, workload_prefetch_patch.beside(pruned(deploy.affinity))),
         "containers": [container],
         "volumes": [each.as_volume() for each in mounted],
     }
-    return {"metadata": {"labels": {**_labels(meta), ROLE_LABEL: "prefetch"}}, "spec": spec}
+    made = {"metadata": {"labels": {**_labels(meta), ROLE_LABEL: "prefetch"}}, "spec": spec}
+    if not deploy.pod_template:
+        return made
+    engines = frozenset(each.name for each in workload_volumes.engine(meta, deploy)) - {each.name for each in mounted}
+    merged: Json = pruned(strategicmerge.merge(made, workload_prefetch_patch.patch(deploy, container, engines)))
+    return merged
+
+
+def _resources(deploy: Deploy) -> Json:
+    """What is stated is requested and the limit; a namespace with a quota takes no Pod without."""
+    amounts = (deploy.cache.resources if deploy.cache else None) or {}
+    stated = {key: canonical(value) for key, value in sorted(amounts.items())}
+    return {"requests": {**_REQUESTS, **stated}, "limits": {**_LIMITS, **stated}}
 
 
 def _near(meta: Meta, affinity: Json) -> Json:

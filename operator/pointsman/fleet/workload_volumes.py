@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-_CACHE: Final = "cache"
+CACHE: Final = "cache"
 
 
 class Volume(NamedTuple):
@@ -47,7 +47,7 @@ def prefetch(meta: Meta, deploy: Deploy) -> tuple[Volume, ...]:
     """What the Job needs that fetches the weights: the engine's cache, and folders of its own."""
     return (
         Volume("home", vllm_layout.HOME, {"emptyDir": {}}),
-        Volume(_CACHE, vllm_layout.CACHE, _cache(meta, deploy.cache)),
+        Volume(CACHE, vllm_layout.CACHE, _cache(meta, deploy.cache)),
         Volume("tmp", "/tmp", {"emptyDir": {}}),  # noqa: S108 - a volume of the Pod's own
     )
 
@@ -73,6 +73,30 @@ def access_modes(deploy: Deploy) -> list[str]:
     if not cache or cache.access_modes or cache.size is None:
         return list(cache.access_modes or ()) if cache else []
     return ["ReadWriteMany" if deploy.replicas > 1 or nodes(deploy) > 1 else "ReadWriteOnce"]
+
+
+def cache_refusals(deploy: Deploy) -> Iterator[str]:
+    """What of `spec.deploy.cache` leaves Pods waiting for ever, or does nothing: path, reason, how to mend it."""
+    cache = deploy.cache
+    if not cache:
+        return
+    if "ReadWriteOncePod" in (cache.access_modes or ()):
+        yield from _one_pod_refusals(deploy)
+    if deploy.gpu_resource_name in (cache.resources or {}):
+        yield f"spec.deploy.cache.resources: a download needs no {deploy.gpu_resource_name}: remove it"
+    if cache.resources and not vllm_sources.fetches(deploy):
+        yield "spec.deploy.cache.resources: is of the Job that downloads, and there is none: remove it"
+
+
+def _one_pod_refusals(deploy: Deploy) -> Iterator[str]:
+    at = "spec.deploy.cache.accessModes"
+    if deploy.replicas > 1 or nodes(deploy) > 1:
+        yield f"{at}: ReadWriteOncePod is for one Pod, and there are several: write ReadWriteMany"
+    elif vllm_sources.fetches(deploy):
+        yield (
+            f"{at}: the engine holds a ReadWriteOncePod claim, and the Job that downloads the next model would wait "
+            "for ever: write ReadWriteOnce, or set spec.deploy.cache.prefetch: false"
+        )
 
 
 def nodes(deploy: Deploy) -> int:

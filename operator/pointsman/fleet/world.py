@@ -122,6 +122,15 @@ class Demand:
     in_flight: int = 0  # requests that it is answering
 
 
+class Refused(NamedTuple):
+    """An object that the API server did not take as it is wanted. `revision` is the Pod template's, of an engine."""
+
+    kind: str
+    name: str
+    message: str  # the API server's own words
+    revision: str = ""
+
+
 class ProofResult(NamedTuple):
     """What came of asking a new engine for one completion. `revision` is that of its Pod template."""
 
@@ -153,6 +162,7 @@ class World:
     published_hash: str = ""  # of the table that is in the ConfigMap (or file) now
     demand: Mapping[str, Demand] = field(default_factory=dict)  # by provider; absent: not every gateway has told
     proofs: Mapping[str, ProofResult] = field(default_factory=dict)  # by provider: the last one
+    refused: Mapping[str, tuple[Refused, ...]] = field(default_factory=dict)  # by provider, at the last try
     adapters: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # by provider: reason, message
     leader_worker_sets: bool | None = None  # whether the cluster knows that kind; None: nobody looked
     operator_namespace: str = ""  # where the operator runs; "": not known
@@ -178,6 +188,8 @@ class Plan:
     status: Json | None = None
     events: tuple[Event, ...] = ()
     held: frozenset[tuple[str, str]] = frozenset()  # (kind, name): ours, to be left as they are for now
+    revision: str = ""  # of the engine's Pod template
+    trial: Json | None = None  # the engine's object, to be tried without a trace before anything is done for it
     prove: str = ""  # revision whose engine is to be asked for one completion now; "": none
     again: float | None = None  # seconds after which to look again, whatever happens; None: no need
 
