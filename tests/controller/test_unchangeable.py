@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pointsman.controller.covered import APPLIED
-from pointsman.controller.unchangeable import outlived, spared
+from pointsman.controller.unchangeable import emptied, outlived, spared
 
 Json = dict[str, Any]
 
@@ -76,3 +76,20 @@ def test_a_job_that_cannot_succeed_as_it_is_is_made_anew(stored: Json | None, an
 def test_only_jobs_are_made_anew() -> None:
     """Everything else is changed in place."""
     assert not outlived({"kind": "Deployment", "metadata": {}}, {"metadata": {}}, NOW)
+
+
+def test_a_claim_that_was_made_anew_is_filled_anew() -> None:
+    """Whoever deletes a claim has an empty one; what the Job did is gone with the old one."""
+    volumes = [{"name": "cache", "persistentVolumeClaim": {"claimName": "c"}}, {"name": "tmp", "emptyDir": {}}]
+    done = {
+        "metadata": {"creationTimestamp": "2026-11-21T09:00:00Z"},
+        "spec": {"template": {"spec": {"volumes": volumes}}},
+    }
+
+    def made(at: str) -> Json:
+        return {"c": {"metadata": {"creationTimestamp": at}}}
+
+    assert not emptied(done, made("2026-11-21T08:59:59Z"))
+    assert not emptied(done, made("2026-11-21T09:00:00Z"))
+    assert emptied(done, made("2026-11-21T09:00:01Z"))
+    assert not emptied(done, {}), "a claim of the user's own is not known"

@@ -38,11 +38,17 @@ class Applier:
         for body in sorted(desired, key=lambda body: body["kind"] != kinds.SECRET.name):
             kind = kinds.BY_NAME[body["kind"]]
             stored = self._store.get(kind, body["metadata"]["namespace"], body["metadata"]["name"])
-            if stored and unchangeable.outlived(stamped(body), stored, datetime.now(UTC)):
+            if stored and self._outlived(body, stored):
                 await self._delete(kind, stored)
             elif (wanted := unchangeable.spared(body, stored)) is not None:
                 written += await self._object(kind, stamped(wanted))
         return written
+
+    def _outlived(self, body: Json, stored: Json) -> bool:
+        if unchangeable.outlived(stamped(body), stored, datetime.now(UTC)):
+            return True
+        claims = self._store.bodies(kinds.CLAIM, body["metadata"]["namespace"])
+        return body["kind"] == kinds.JOB.name and unchangeable.emptied(stored, claims)
 
     async def status(self, kind: Kind, namespace: str, name: str, status: Json) -> bool:
         """Apply an object's status where it differs. True: it was written; the object may be gone meanwhile."""

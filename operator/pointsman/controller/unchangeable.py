@@ -11,6 +11,8 @@ from kubernetes.utils.quantity import parse_quantity
 from pointsman.controller.covered import APPLIED
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pointsman.fleet.world import Json
 
 RETRY_SECONDS: Final = 300.0  # after which a Job that gave up is made anew
@@ -49,6 +51,15 @@ def _told(spec: Json, key: str) -> str:
         return str(((spec.get("resources") or {}).get("requests") or {}).get("storage"))
     value = spec.get(key)
     return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def emptied(job: Json, claims: Mapping[str, Json]) -> bool:
+    """Whether a claim that a done Job filled was made anew since, and is empty. `claims` are those that are known."""
+    made = str(job["metadata"].get("creationTimestamp") or "")
+    volumes = job["spec"]["template"]["spec"].get("volumes") or ()
+    names = [(each.get("persistentVolumeClaim") or {}).get("claimName") for each in volumes]
+    known = (claims[name] for name in names if name in claims)
+    return any(str(claim["metadata"].get("creationTimestamp") or "") > made for claim in known)
 
 
 def outlived(desired: Json, stored: Json | None, now: datetime) -> bool:
