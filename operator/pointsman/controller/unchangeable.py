@@ -58,7 +58,7 @@ def emptied(job: Json, claims: Mapping[str, Json]) -> bool:
     made = str(job["metadata"].get("creationTimestamp") or "")
     volumes = job["spec"]["template"]["spec"].get("volumes") or ()
     names = [(each.get("persistentVolumeClaim") or {}).get("claimName") for each in volumes]
-    known = (claims[name] for name in names if name in claims)
+    known = (claims[name] for name in names if name and name in claims)
     return any(str(claim["metadata"].get("creationTimestamp") or "") > made for claim in known)
 
 

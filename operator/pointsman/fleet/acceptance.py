@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pointsman.fleet import unimplemented, validity
 from pointsman.fleet.conditions import Finding
@@ -10,16 +10,32 @@ from pointsman.fleet.conditions import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from pointsman.api.provider import ModelProviderSpec
     from pointsman.fleet.world import Provider, Route, World
+
+
+# By the spec's identity: a spec never changes, and is asked about for each route and each table that names it. The spec
+# is held as well, so that its identity cannot become another's.
+_JUDGED: dict[tuple[int, str], tuple[ModelProviderSpec, Finding | None]] = {}
+_MOST: Final = 10_000
 
 
 def provider_refusal(provider: Provider) -> Finding | None:
     """Why a provider is refused; None: it is accepted."""
     if provider.spec is None:
         return Finding("InvalidSpec", provider.error)
-    if wrong := [*validity.name(provider.meta.name), *validity.provider(provider.spec)]:
+    key = (id(provider.spec), provider.meta.name)
+    if key not in _JUDGED:
+        if len(_JUDGED) >= _MOST:
+            _JUDGED.clear()
+        _JUDGED[key] = (provider.spec, _judge(provider.meta.name, provider.spec))
+    return _JUDGED[key][1]
+
+
+def _judge(name: str, spec: ModelProviderSpec) -> Finding | None:
+    if wrong := [*validity.name(name), *validity.provider(spec)]:
         return Finding("InvalidSpec", "; ".join(wrong))
-    return _gaps(unimplemented.refusals(provider.spec))
+    return _gaps(unimplemented.refusals(spec))
 
 
 def route_refusal(world: World, route: Route) -> Finding | None:

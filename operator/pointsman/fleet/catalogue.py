@@ -26,13 +26,13 @@ STATUS_MODELS: Final = 256
 def models(seen: Seen) -> tuple[Model, ...]:
     """Every model that exists there, by id. Stated fields win one by one over discovered ones."""
     stated = _stated(seen)
-    found = _listed(seen)
+    found, remotes = _listed(seen), _remotes(seen)
     own = own_names(seen)
     engine = seen.spec.deploy.engine if seen.spec.deploy else None
     # What we start a server with is known before it says so, and where it does not.
     told = (engine.max_model_len if engine else None) or 0
     return tuple(
-        _placed(seen, _windowed(_merged(each, stated.get(each), found.get(each)), told if each in own else 0))
+        _placed(seen, _windowed(_merged(each, stated.get(each), found.get(each)), told if each in own else 0), remotes)
         for each in sorted({*own, *stated, *found})
     )
 
@@ -45,16 +45,24 @@ def window(seen: Seen, model: str) -> int:
 
 def remote(seen: Seen, model: str) -> bool:
     """Whether the server hands a model's requests on to a cloud, whatever `discovery` says of its list."""
-    names = {model, synonym(seen.spec.type, model)} - {""}
-    return handed_on(seen.spec.type, model) or any(each.remote and each.id in names for each in seen.probed.models)
+    return _is_remote(seen, model, _remotes(seen))
+
+
+def _remotes(seen: Seen) -> frozenset[str]:
+    return frozenset(each.id for each in seen.probed.models if each.remote)
+
+
+def _is_remote(seen: Seen, model: str, remotes: frozenset[str]) -> bool:
+    return handed_on(seen.spec.type, model) or bool({model, synonym(seen.spec.type, model)} & remotes)
 
 
 def _windowed(model: Model, window: int) -> Model:
     return msgspec.structs.replace(model, context_window=window) if window and not model.context_window else model
 
 
-def _placed(seen: Seen, model: Model) -> Model:
-    return msgspec.structs.replace(model, remote=True, loaded=None) if remote(seen, model.id) else model
+def _placed(seen: Seen, model: Model, remotes: frozenset[str]) -> Model:
+    far = _is_remote(seen, model.id, remotes)
+    return msgspec.structs.replace(model, remote=True, loaded=None) if far else model
 
 
 def discovered(seen: Seen) -> dict[str, ServedModel]:

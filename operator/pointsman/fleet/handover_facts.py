@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from pointsman.api.fields import seconds
-from pointsman.fleet.acceptance import route_refusals
+from pointsman.fleet.acceptance import route_refusal
 from pointsman.fleet.chain import OUTSIDE, links
 from pointsman.fleet.conditions import message_of, status_of
 from pointsman.fleet.podreport import PROGRESS
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pointsman.api.deploy import Deploy
     from pointsman.fleet.chain import Link
     from pointsman.fleet.seen import Seen
-    from pointsman.fleet.world import Json, ProofResult, Provider, World
+    from pointsman.fleet.world import Json, ProofResult, Provider, Route, World
 
     Chain = tuple[Link, ...]
 
@@ -201,14 +201,19 @@ def _named(provider: Provider) -> str:
 
 def _chains(world: World, name: str) -> dict[str, Chain]:
     """Of the routes that would go to the provider if it were well; one that the fence keeps away is not used."""
-    refused = route_refusals(world.routes.values())
-    usable = ((name, each) for name, each in world.routes.items() if not refused[name] and not each.meta.deleting)
+    naming = {route: each for route, each in world.routes.items() if _names(each, name) and not each.meta.deleting}
+    usable = ((route, each) for route, each in naming.items() if not route_refusal(world, each))
     chains = {route: links(world, each.spec) for route, each in usable if each.spec}
     return {
         route: chain
         for route, chain in chains.items()
         if any(link.provider == name and link.skip not in OUTSIDE for link in chain)
     }
+
+
+def _names(route: Route, provider: str) -> bool:
+    targets = (route.spec.primary, *(route.spec.fallbacks or ())) if route.spec else ()
+    return any(target.provider == provider for target in targets)
 
 
 def _covered(chain: Chain, name: str) -> bool:
