@@ -32,7 +32,8 @@ SPECS: dict[str, dict[str, Any]] = {
         "model": {"source": "hf://o/n", "revision": "v1", "servedNames": ["a b", "$(x)"], "adapters": LORA},
         "gpus": 8,
         "parallelism": {"pipeline": 2, "data": 2, "expert": True},
-        "engine": ENGINE | {"extraArgs": ["--seed", "7", "--override-generation-config.temperature", "0.5"]},
+        "engine": ENGINE
+        | {"version": "0.32", "extraArgs": ["--seed", "7", "--override-generation-config.temperature", "0.5"]},
         "terminationGracePeriod": "5m",
     },
     "claim": {"model": {"source": "pvc://weights/llama-3/8b"}, "gpus": 2},
