@@ -15,6 +15,7 @@ import aiohttp
 import msgspec
 
 from pointsman.controller.demand import Answer, Ledger
+from pointsman.controller.pauses import woken_within
 from pointsman.fleet.world import Gateway
 from pointsman.names import GATEWAY_PORT, GROUP
 
@@ -145,7 +146,7 @@ class Acks:
             if said and wanted and not matches:
                 await self._on_stale(place, wanted)
             rest = _SLOW if matches else wait
-            again = await _woken_within(woken, min(rest, _CLOSE) if key[0] in self._closely else rest)
+            again = await woken_within(woken, min(rest, _CLOSE) if key[0] in self._closely else rest)
             wait = _FIRST if again or matches else min(_CAP, wait * 2)
 
     def _heard(self, key: tuple[str, str], answer: Answer | None) -> None:
@@ -166,15 +167,6 @@ class Acks:
         except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError) as error:
             log.debug("gateway %s/%s does not tell its table: %s", place.namespace, place.name, error)
             return None
-
-
-async def _woken_within(woken: asyncio.Event, seconds: float) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            await woken.wait()
-    except TimeoutError:
-        return False
-    return True
 
 
 def place_of(pod: Json) -> Place | None:

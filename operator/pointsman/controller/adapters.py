@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import aiohttp
 
 from pointsman import modellist
+from pointsman.controller.pauses import woken_within
 from pointsman.fleet import adapters
 from pointsman.fleet.conditions import good
 from pointsman.prober.reasons import reason_of
@@ -124,7 +124,7 @@ class Adapters:
                 provider.states[address] = found
                 (log.info if well else log.warning)("%s/%s at %s: %s: %s", *slot, address, found.reason, found.message)
                 self._on_change(*slot)
-            again = await _woken_within(woken, _AGAIN if well else wait)
+            again = await woken_within(woken, _AGAIN if well else wait)
             wait = _FIRST if again or well else min(_CAP, wait * 2)
 
     async def _bring(self, address: str, want: _Want, ours: frozenset[str]) -> Finding:
@@ -155,10 +155,3 @@ class Adapters:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             reason, message = reason_of(error, url)
             return Answer(0, error=reason, message=message)
-
-
-async def _woken_within(woken: asyncio.Event, seconds: float) -> bool:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await woken.wait()
-    return woken.is_set()

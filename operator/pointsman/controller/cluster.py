@@ -112,14 +112,11 @@ class Cluster:
         return await self._call("PATCH", path, query, body, "application/apply-patch+yaml")
 
     async def annotate(self, kind: Kind, namespace: str, name: str, annotations: dict[str, str]) -> Json:
-        self._on_write(kind.name, "annotate")
-        body = {"metadata": {"annotations": annotations}}
-        query = {"fieldManager": FIELD_MANAGER}
-        return await self._call("PATCH", kind.path(namespace, name), query, body, "application/merge-patch+json")
+        return await self.merge(kind, namespace, name, {"metadata": {"annotations": annotations}}, verb="annotate")
 
-    async def merge(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json:
+    async def merge(self, kind: Kind, namespace: str, name: str, patch: Json, verb: str = "patch") -> Json:
         """JSON merge patch; with `metadata.resourceVersion` in it, of that version alone (ConflictError)."""
-        self._on_write(kind.name, "patch")
+        self._on_write(kind.name, verb)
         query = {"fieldManager": FIELD_MANAGER}
         return await self._call("PATCH", kind.path(namespace, name), query, patch, "application/merge-patch+json")
 

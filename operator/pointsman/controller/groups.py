@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from pointsman.controller import kinds
 from pointsman.controller.cluster import ApiError, ForbiddenError, NotFoundError
+from pointsman.engines.vllm_parallelism import nodes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,4 +81,4 @@ class Groups:
 def of_groups(provider: Provider) -> bool:
     """Whether a replica of this provider is a group of Pods."""
     deploy = provider.spec.deploy if provider.spec else None
-    return bool(deploy and deploy.parallelism and (deploy.parallelism.nodes or 1) > 1)
+    return deploy is not None and nodes(deploy) > 1

@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from pointsman.api.fields import seconds
 from pointsman.controller.cluster import ApiError
+from pointsman.engines.vllm_layout import startup
 from pointsman.fleet import podreport
 from pointsman.fleet.world import Told
 from pointsman.names import PROVIDER_LABEL
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-STARTUP_SECONDS: Final = 1800.0
 _LOGS: Final = 256  # kept ends of logs, each of at most LOG_BYTES
 LOG_BYTES: Final = 32_768
 LOG_LINES: Final = 400
@@ -55,7 +54,7 @@ class Pods:
             return False
         pods = await self._cluster.pods(namespace, f"{PROVIDER_LABEL}={provider}")
         logs = await self._ends(namespace, pods) if missing else {}
-        told = podreport.told(pods, deploy.gpu_resource_name, _startup(deploy), logs)
+        told = podreport.told(pods, deploy.gpu_resource_name, startup(deploy), logs)
         self._told[key] = told if missing else Told(startup=told.startup)
         self._fetching[key] = podreport.fetched(pods, workload.prefetch.job, logs) if workload.prefetch else Told()
         (self._settled.discard if missing else self._settled.add)(key)
@@ -96,8 +95,4 @@ class Pods:
 
 def _missing(workload: Workload) -> bool:
     # Of replicas that have no Pod yet, no Pod can tell; that they have one wakes us by itself.
-    return int(workload.status.get("readyReplicas") or 0) < int(workload.status.get("replicas") or 0)
-
-
-def _startup(deploy: Deploy) -> float:
-    return seconds(deploy.startup_timeout) if deploy.startup_timeout else STARTUP_SECONDS
+    return workload.ready < int(workload.status.get("replicas") or 0)

@@ -13,6 +13,7 @@ from pointsman.controller.groups import of_groups
 from pointsman.fleet import keys as fleet_keys
 from pointsman.fleet.acceptance import provider_refusal
 from pointsman.fleet.chain import named
+from pointsman.fleet.engine import soonest
 from pointsman.fleet.memory import recall, recall_reason
 from pointsman.fleet.plan import plan_namespace, plan_provider, plan_route
 from pointsman.names import ENGINE_KEYS_SECRET
@@ -149,7 +150,7 @@ class Reconciler:
         await self._status(kinds.PROVIDER, key, plan, plan.status)
         if _maintenance(plan.status or provider.status) != _maintenance(provider.status):
             parts.wakes.probed(self.world(namespace), name)  # it leaves its routes, or comes back
-        return _soonest(again, plan.again)
+        return soonest(again, plan.again)
 
     async def _prepare(self, provider: Provider) -> None:
         """What has to be there before anything can be decided."""
@@ -310,10 +311,6 @@ def _maintenance(status: Json) -> object:
 def _needs_key(provider: Provider) -> bool:
     deploy = provider.spec.deploy if provider.spec else None
     return deploy is not None and deploy.api_key_ref is None and not provider_refusal(provider)
-
-
-def _soonest(*times: float | None) -> float | None:
-    return min((each for each in times if each is not None), default=None)
 
 
 def _target(world: World, provider: Provider) -> ProbeTarget | None:

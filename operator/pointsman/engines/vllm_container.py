@@ -7,7 +7,6 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from pointsman.api.fields import seconds
 from pointsman.engines import vllm_args, vllm_flags, vllm_parallelism, vllm_sources, vllm_sources_validity
 from pointsman.engines.vllm_layout import (
     CACHE,
@@ -17,7 +16,7 @@ from pointsman.engines.vllm_layout import (
     IMAGE,
     MODEL_DIR,
     PORT,
-    STARTUP_SECONDS,
+    startup,
 )
 from pointsman.names import ENGINE_KEYS_SECRET
 
@@ -78,7 +77,7 @@ def env(deploy: Deploy, provider: str) -> list[dict[str, Any]]:
     offline = prefetches(deploy)
     ours = home() | _compiled(deploy) | {"VLLM_MEDIA_URL_ALLOW_REDIRECTS": "0"}
     # vLLM gives its own engine ten minutes, whatever the startup probe allows.
-    ours["VLLM_ENGINE_READY_TIMEOUT_S"] = str(math.ceil(_startup(deploy)))
+    ours["VLLM_ENGINE_READY_TIMEOUT_S"] = str(math.ceil(startup(deploy)))
     if offline:
         ours |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     if deploy.model.adapter_loading == "AtRuntime":
@@ -89,10 +88,6 @@ def env(deploy: Deploy, provider: str) -> list[dict[str, Any]]:
     key = (ref.name, ref.key) if ref else (ENGINE_KEYS_SECRET, provider)
     entries["VLLM_API_KEY"] = secret("VLLM_API_KEY", *key)
     return list((entries | stated(deploy.engine)).values())
-
-
-def _startup(deploy: Deploy) -> float:
-    return max(seconds(deploy.startup_timeout), 1.0) if deploy.startup_timeout else STARTUP_SECONDS
 
 
 def home() -> dict[str, str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from pointsman.api.fields import seconds
+
 if TYPE_CHECKING:
     from pointsman.api.deploy import Deploy
 
@@ -27,6 +29,11 @@ _TAG = re.compile(r"v?(\d+)\.(\d+)(?:\.\d+)?(?:[-_.+].*|(?:rc|post|dev)\d+.*)?",
 _SAID = re.compile(r"vllm[-_]?v?(\d+)\.(\d+)", re.ASCII)  # as in rocm6.4_ubuntu22.04_vllm0.8.3_20250410
 _NEWEST: Final = (1 << 30, 0)
 _MOVING = re.compile(r"|latest.*|nightly.*")
+
+
+def startup(deploy: Deploy) -> float:
+    """Seconds until an engine must be ready, counted from its container's start."""
+    return seconds(deploy.startup_timeout) if deploy.startup_timeout else STARTUP_SECONDS
 
 
 def version(deploy: Deploy) -> Version:

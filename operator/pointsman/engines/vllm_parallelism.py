@@ -32,15 +32,20 @@ class Parallelism(NamedTuple):
         return self.tensor * self.pipeline * self.data
 
 
+def nodes(deploy: Deploy) -> int:
+    """Pods of one replica."""
+    return (deploy.parallelism.nodes or 1) if deploy.parallelism else 1
+
+
 def resolve(deploy: Deploy) -> Parallelism:
     """What is stated, and the defaults: pipeline parallel between nodes, tensor parallel over what is left."""
     stated = deploy.parallelism
-    nodes = (stated.nodes if stated else None) or 1
-    pipeline = (stated.pipeline if stated else None) or nodes
+    count = nodes(deploy)
+    pipeline = (stated.pipeline if stated else None) or count
     data = (stated.data if stated else None) or 1
-    left = nodes * max(deploy.gpus, 1) // (pipeline * data)
+    left = count * max(deploy.gpus, 1) // (pipeline * data)
     tensor = (stated.tensor if stated else None) or max(left, 1)
-    return Parallelism(tensor, pipeline, data, nodes, bool(stated and stated.expert))
+    return Parallelism(tensor, pipeline, data, count, bool(stated and stated.expert))
 
 
 def refusals(deploy: Deploy) -> Iterator[str]:

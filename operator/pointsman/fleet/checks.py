@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from pointsman.engines.vllm_parallelism import nodes
 from pointsman.fleet import catalogue, phases
 from pointsman.fleet.conditions import LONGEST, Check, Finding, first, good, unknown
 from pointsman.fleet.keys import secret_problem, secret_refs
@@ -70,8 +71,7 @@ def _idle_on_purpose(seen: Seen) -> Finding | None:
 
 
 def _no_groups(seen: Seen) -> Finding | None:
-    parallelism = seen.spec.deploy.parallelism if seen.spec.deploy else None
-    grouped = parallelism is not None and (parallelism.nodes or 1) > 1
+    grouped = seen.spec.deploy is not None and nodes(seen.spec.deploy) > 1
     missing = grouped and seen.world.leader_worker_sets is False
     return Finding("LeaderWorkerSetMissing", _LEADER_WORKER_SET) if missing else None
 
@@ -116,7 +116,7 @@ def _replicas(seen: Seen) -> Finding | None:
 
 
 def _ready_replicas(seen: Seen) -> int:
-    return int(seen.workload.status.get("readyReplicas") or 0) if seen.workload else 0
+    return seen.workload.ready if seen.workload else 0
 
 
 def _lifted(seen: Seen) -> tuple[str, str]:

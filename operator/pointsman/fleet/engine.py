@@ -45,7 +45,7 @@ def engine(found: Seen, deploy: Deploy, now: str) -> Engine:
     )
     rendered = _rendered(found, deploy, wanted.replicas)
     out = _decided(found, rendered, live, now)
-    return replace(out, replicas=wanted.replicas, revision=rendered.revision, again=_soonest(out.again, wanted.again))
+    return replace(out, replicas=wanted.replicas, revision=rendered.revision, again=soonest(out.again, wanted.again))
 
 
 def _rendered(found: Seen, deploy: Deploy, replicas: int) -> workload.Rendered:
@@ -114,7 +114,7 @@ def _with_step(found: Seen, chosen: Engine, step: handover.Step, revision: str, 
         maintenance=_maintenance(found.provider.status.get("maintenance") or {}, step.phase, revision, now),
         message=step.message,
         prove=revision if step.prove else "",
-        again=_soonest(step.again, chosen.again),
+        again=soonest(step.again, chosen.again),
     )
 
 
@@ -140,5 +140,6 @@ def _of_groups(rendered: workload.Rendered) -> bool:
     return bool(rendered.engine["kind"] == "LeaderWorkerSet")
 
 
-def _soonest(*times: float | None) -> float | None:
+def soonest(*times: float | None) -> float | None:
+    """The least of the seconds that are told; None: none are."""
     return min((each for each in times if each is not None), default=None)

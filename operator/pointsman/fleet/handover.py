@@ -19,12 +19,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from pointsman.fleet.conditions import Finding, good
-from pointsman.fleet.handover_facts import CUTS, STARTUP_SECONDS, Facts, facts
+from pointsman.fleet.handover_facts import CUTS, Facts, facts
 
 if TYPE_CHECKING:
     from pointsman.fleet.world import Json
 
-__all__ = ["CUTS", "STARTUP_SECONDS", "Facts", "Step", "facts", "finding", "step"]
+__all__ = ["CUTS", "Facts", "Step", "facts", "finding", "step"]
 
 Phase = Literal["", "Draining", "Rolling", "Proving", "Failed"]
 

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from pointsman.api.fields import seconds
+from pointsman.engines.vllm_layout import STARTUP_SECONDS, startup
+from pointsman.fleet import workload
 from pointsman.fleet.acceptance import route_refusal
 from pointsman.fleet.chain import OUTSIDE, links
 from pointsman.fleet.conditions import message_of, status_of
@@ -18,7 +20,6 @@ from pointsman.served import State
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pointsman.api.deploy import Deploy
     from pointsman.fleet.chain import Link
     from pointsman.fleet.seen import Seen
     from pointsman.fleet.world import Json, ProofResult, Provider, Route, World
@@ -29,7 +30,6 @@ CUTS: Final = "the engine is replaced in place, and requests fail meanwhile"
 """How the condition Maintenance begins while a running engine is replaced without a hand-over."""
 
 DRAIN_SECONDS: Final = 600.0
-STARTUP_SECONDS: Final = 1800.0
 _GRACE: Final = 60.0  # seconds in which what looks hopeless may still be of the last engine, or a slip
 _PATIENCE: Final = 600.0  # where another Pod may end, an autoscaler may bring a node, or nobody knows the cause
 _PHASES: Final = frozenset({"Draining", "Rolling", "Proving", "Failed"})
@@ -97,7 +97,10 @@ def facts(world: World, seen: Seen, rendered_revision: str, replicas: int, now: 
     chains = _chains(world, seen.name)
     bare = {name: chain for name, chain in chains.items() if not _covered(chain, seen.name)}
     awaited = _awaited(seen, bare)
-    told, in_place = world.demand.get(seen.name), deploy is not None and _in_place(deploy, live.replicas, replicas)
+    told, in_place = (
+        world.demand.get(seen.name),
+        deploy is not None and workload.in_place(deploy, live.replicas, replicas),
+    )
     as_wanted = (live.revision, live.replicas) == (rendered_revision, replicas)
     hopeless, patience = _hopeless(live)
     return Facts(
@@ -105,7 +108,7 @@ def facts(world: World, seen: Seen, rendered_revision: str, replicas: int, now: 
         wanted_replicas=replicas,
         live_revision=live.revision,
         live_replicas=live.replicas,
-        live_ready=int(live.status.get("readyReplicas") or 0),
+        live_ready=live.ready,
         rolled=live.rolled and as_wanted,
         in_place=in_place,
         covered=bool(chains) and not bare,
@@ -117,7 +120,7 @@ def facts(world: World, seen: Seen, rendered_revision: str, replicas: int, now: 
         use_fallback=rollout is None or rollout.use_fallback is not False,
         wait_for_idle=bool(rollout and rollout.wait_for_idle),
         drain_timeout=seconds(rollout.drain_timeout) if rollout and rollout.drain_timeout else DRAIN_SECONDS,
-        startup_seconds=seconds(deploy.startup_timeout) if deploy and deploy.startup_timeout else STARTUP_SECONDS,
+        startup_seconds=startup(deploy) if deploy else STARTUP_SECONDS,
         begun_for=str(begun.get("revision") or ""),
         bare=tuple(sorted(bare)),
         awaits=tuple(map(_named, awaited)),
@@ -129,25 +132,15 @@ def facts(world: World, seen: Seen, rendered_revision: str, replicas: int, now: 
     )
 
 
-def _in_place(deploy: Deploy, live: int, replicas: int) -> bool:
-    """Whether a new version begins with the end of the last old replica: as `workload` renders the strategy."""
-    stated = (deploy.rollout.strategy if deploy.rollout else None) or "Auto"
-    groups = bool(deploy.parallelism and (deploy.parallelism.nodes or 1) > 1)  # one after another, whatever is stated
-    if replicas == 0 or (not groups and (stated == "Recreate" or (stated == "Auto" and deploy.replicas <= 1))):
-        return True
-    surges = stated == "RollingUpdate" and not groups and not deploy.gpus and not (deploy.cache and deploy.cache.size)
-    return min(live, replicas) <= 1 and not surges
-
-
 def _replacing(status: Json, live: Workload, replicas: int) -> bool:
     """Whether a running engine was taken away for the live one, which is not ready.
 
     It is told as long as it was told; it begins with a template that nobody has acted on, over an engine that ran.
     """
     conditions = status.get("conditions") or ()
-    updated, ready = (int(live.status.get(key) or 0) for key in ("updatedReplicas", "readyReplicas"))
+    updated = int(live.status.get("updatedReplicas") or 0)
     if int(live.status.get("observedGeneration") or 0) >= live.generation:
-        return _is_cut(status) and (not ready or updated < live.replicas)
+        return _is_cut(status) and (not live.ready or updated < live.replicas)
     ran = status_of(conditions, "WorkloadReady") == "True" and status.get("desiredReplicas") == replicas
     return ran or _is_cut(status)
 

@@ -97,7 +97,7 @@ def _answering(seen: Seen) -> str:
 
 def _deployed(seen: Seen) -> str:
     wanted, live = replicas(seen), seen.workload
-    ready = int(live.status.get("readyReplicas") or 0) if live else 0
+    ready = live.ready if live else 0
     if rollout := (seen.provider.status.get("maintenance") or {}).get("phase"):
         return "Failed" if rollout == "Failed" else "Maintenance"
     if not wanted:

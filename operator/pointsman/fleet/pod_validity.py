@@ -9,6 +9,7 @@ import ipaddress
 from typing import TYPE_CHECKING, Any, Final
 
 from pointsman.engines import vllm_sources_validity
+from pointsman.engines.vllm_parallelism import nodes
 from pointsman.fleet import pod_environment, pod_names, pod_placement, pod_shapes, workload_pod
 from pointsman.fleet.quantity import canonical
 from pointsman.fleet.shapes import both, listed, record
@@ -45,7 +46,7 @@ def template_refusals(deploy: Deploy) -> Iterator[str]:
     if not deploy.pod_template:
         return
     templates = [workload_pod.template(_ANY, deploy)]
-    if deploy.parallelism and (deploy.parallelism.nodes or 1) > 1:
+    if nodes(deploy) > 1:
         templates.append(workload_pod.template(_ANY, deploy, follower=True))
     found = [line for template in templates for line in _template(template, f"{_AT}.podTemplate")]
     yield from dict.fromkeys(found)

@@ -39,7 +39,7 @@ def _replicas(found: Seen, running: Engine) -> Json:
     return {
         "desiredReplicas": running.replicas,
         "replicas": int(told.get("replicas") or 0),
-        "readyReplicas": int(told.get("readyReplicas") or 0),
+        "readyReplicas": found.workload.ready if found.workload else 0,
         "selector": ",".join(f"{key}={value}" for key, value in sorted(chosen.items())),
     }
 

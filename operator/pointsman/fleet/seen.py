@@ -102,7 +102,7 @@ def state(seen: Seen) -> tuple[State, str]:
         return State.DOWN, "Maintenance"
     if seen.workload and (reason := _by_demand(seen.spec, seen.workload)):
         return State.DOWN, reason
-    idle = seen.workload is not None and not seen.workload.addresses and not seen.workload.status.get("readyReplicas")
+    idle = seen.workload is not None and not seen.workload.addresses and not seen.workload.ready
     if idle and seen.workload:
         # Told by the cluster before any probe can find out.
         return State.DOWN, seen.workload.reason or "NoReadyReplica"
@@ -112,6 +112,6 @@ def state(seen: Seen) -> tuple[State, str]:
 def _by_demand(spec: ModelProviderSpec, workload: Workload) -> str:
     """Why nothing answers where demand decides what runs: ScaledToZero, Waking; "": it does not."""
     live = workload.replicas if workload.present else None
-    reason = scale.table_reason(spec, live, int(workload.status.get("readyReplicas") or 0))
+    reason = scale.table_reason(spec, live, workload.ready)
     # What keeps it from starting must not read as if it were only a matter of time.
     return reason if reason != scale.WAKING or workload.reason in {"", *PROGRESS} else ""

@@ -7,7 +7,8 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pointsman.engines.vllm_layout import STARTUP_SECONDS
+from pointsman.engines.vllm_layout import startup
+from pointsman.engines.vllm_parallelism import nodes
 from pointsman.fleet import workload_beside, workload_pod, workload_prefetch, workload_volumes
 from pointsman.fleet.workload_metadata import labels, metadata, selector
 from pointsman.names import REVISION_ANNOTATION
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from pointsman.api.provider import ModelProviderSpec
     from pointsman.fleet.world import Meta
 
-__all__ = ["STARTUP_SECONDS", "Rendered", "labels", "render", "selector"]
+__all__ = ["Rendered", "labels", "render", "selector"]
 
 Json = dict[str, Any]
 
@@ -48,7 +49,7 @@ def render(  # noqa: PLR0913 - what it is made of
     PatchError for a `podTemplate` that is no patch; `podtemplate.refusals` tells of it before.
     """
     count = 0 if spec.suspend else replicas
-    make = _leader_worker_set if workload_volumes.nodes(deploy) > 1 else _deployment
+    make = _leader_worker_set if nodes(deploy) > 1 else _deployment
     engine, revision = make(meta, deploy, count, key_hash)
     beside = tuple(workload_beside.beside(meta, deploy, count, operator_namespace))
     return Rendered(engine, revision, beside, workload_prefetch.job(meta, deploy))
@@ -60,7 +61,7 @@ def _deployment(meta: Meta, deploy: Deploy, replicas: int, key_hash: str) -> tup
     spec = {
         "replicas": replicas,
         "revisionHistoryLimit": 3,
-        "progressDeadlineSeconds": math.ceil(workload_pod.startup(deploy)) + _PULLING,
+        "progressDeadlineSeconds": math.ceil(startup(deploy)) + _PULLING,
         "minReadySeconds": _STEADY,
         "strategy": _strategy(deploy),
         "selector": {"matchLabels": selector(meta)},
@@ -76,7 +77,7 @@ def _leader_worker_set(meta: Meta, deploy: Deploy, replicas: int, key_hash: str)
     """
     leader = workload_pod.template(meta, deploy, key_hash)
     follower = workload_pod.template(meta, deploy, key_hash, follower=True)
-    size = workload_volumes.nodes(deploy)
+    size = nodes(deploy)
     revision = _revision([leader, follower, size])
     spec = {
         "replicas": replicas,
@@ -100,13 +101,32 @@ def _leader_worker_set(meta: Meta, deploy: Deploy, replicas: int, key_hash: str)
 
 def _strategy(deploy: Deploy) -> Json:
     """A surge would need GPUs that nobody has free: the old Pod goes first."""
-    stated = (deploy.rollout.strategy if deploy.rollout else None) or "Auto"
-    alone = deploy.replicas <= 1 or "ReadWriteOncePod" in workload_volumes.access_modes(deploy)
-    if stated == "Recreate" or (stated == "Auto" and alone):
+    if _recreates(deploy):
         return {"type": "Recreate"}
-    surge = stated == "RollingUpdate" and not deploy.gpus and not (deploy.cache and deploy.cache.size is not None)
-    numbers = {"maxSurge": 1, "maxUnavailable": 0} if surge else {"maxSurge": 0, "maxUnavailable": 1}
+    numbers = {"maxSurge": 1, "maxUnavailable": 0} if _surges(deploy) else {"maxSurge": 0, "maxUnavailable": 1}
     return {"type": "RollingUpdate", "rollingUpdate": numbers}
+
+
+def in_place(deploy: Deploy, live: int, replicas: int) -> bool:
+    """Whether a change begins with the end of the last old replica, from `live` of them to `replicas`."""
+    groups = nodes(deploy) > 1  # one after another, whatever is stated
+    if replicas == 0 or (not groups and _recreates(deploy)):
+        return True
+    return min(live, replicas) <= 1 and (groups or not _surges(deploy))
+
+
+def _recreates(deploy: Deploy) -> bool:
+    alone = deploy.replicas <= 1 or "ReadWriteOncePod" in workload_volumes.access_modes(deploy)
+    return _stated(deploy) == "Recreate" or (_stated(deploy) == "Auto" and alone)
+
+
+def _surges(deploy: Deploy) -> bool:
+    """Only where it is asked for, and neither GPUs nor a claim of one Pod stand in its way."""
+    return _stated(deploy) == "RollingUpdate" and not deploy.gpus and not (deploy.cache and deploy.cache.size)
+
+
+def _stated(deploy: Deploy) -> str:
+    return (deploy.rollout.strategy if deploy.rollout else None) or "Auto"
 
 
 def _revision(templates: Any) -> str:

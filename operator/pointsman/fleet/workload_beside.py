@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from pointsman.engines import vllm_container
+from pointsman.engines.vllm_parallelism import nodes
 from pointsman.fleet import workload_volumes
 from pointsman.fleet.workload_metadata import APP_LABEL, metadata, pruned, selector
 from pointsman.names import GATEWAY_LABEL
@@ -37,7 +38,7 @@ def beside(meta: Meta, deploy: Deploy, replicas: int, operator_namespace: str) -
 def service(meta: Meta, deploy: Deploy) -> Json:
     """Its EndpointSlices copy its labels: by them the operator finds the replicas' addresses."""
     port = {"name": "http", "port": vllm_container.PORT, "targetPort": "http", "protocol": "TCP"}
-    leaders = {WORKER_INDEX: "0"} if workload_volumes.nodes(deploy) > 1 else {}
+    leaders = {WORKER_INDEX: "0"} if nodes(deploy) > 1 else {}
     spec = {"selector": selector(meta) | leaders, "ports": [port]}
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata(meta), "spec": spec}
 
@@ -47,7 +48,7 @@ def _budget(meta: Meta, deploy: Deploy, replicas: int) -> Json | None:
     if replicas >= 2:
         allowed = {"maxUnavailable": 1}
     elif replicas == 1 and deploy.disruption == "Protect":
-        allowed = {"minAvailable": workload_volumes.nodes(deploy)}
+        allowed = {"minAvailable": nodes(deploy)}
     else:
         return None
     # A Pod that is not ready serves nobody: it must not hold a drain up.
@@ -68,7 +69,7 @@ def _policy(meta: Meta, deploy: Deploy, operator_namespace: str) -> Json | None:
         *(pruned(each) for each in (access.allow_from if access else None) or ()),
     ]
     ingress: list[Json] = [{"ports": [{"port": vllm_container.PORT, "protocol": "TCP"}], "from": peers}]
-    if workload_volumes.nodes(deploy) > 1:
+    if nodes(deploy) > 1:
         ingress.append({"from": [{"podSelector": {"matchLabels": selector(meta)}}]})
     spec = {"podSelector": {"matchLabels": selector(meta)}, "policyTypes": ["Ingress"], "ingress": ingress}
     return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata(meta), "spec": spec}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pointsman.api.fields import seconds
 from pointsman.engines import vllm_container
-from pointsman.engines.vllm_layout import STARTUP_SECONDS
+from pointsman.engines.vllm_layout import startup
 from pointsman.fleet import podtemplate, strategicmerge, workload_volumes
 from pointsman.fleet.quantity import canonical
 from pointsman.fleet.workload_metadata import ENGINE, labels, pruned, selector
@@ -84,11 +84,6 @@ def bare(deploy: Deploy, name: str, mounted: tuple[Volume, ...]) -> Json:
         "terminationMessagePolicy": "FallbackToLogsOnError",  # the last log lines become the reason in our status
         "volumeMounts": [each.as_mount() for each in mounted],
     }
-
-
-def startup(deploy: Deploy) -> float:
-    """Seconds until an engine must be ready, counted from its container's start."""
-    return seconds(deploy.startup_timeout) if deploy.startup_timeout else STARTUP_SECONDS
 
 
 def grace(deploy: Deploy) -> int:

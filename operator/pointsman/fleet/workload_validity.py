@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pointsman.fleet import workload_volumes
+from pointsman.engines.vllm_parallelism import nodes
 from pointsman.fleet.quantity import canonical
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def refusals(deploy: Deploy) -> Iterator[str]:
     if _is_nothing(deploy.shared_memory_size):
         yield "spec.deploy.sharedMemorySize: 0 would be no bound at all: state a size, such as 8Gi, or remove it"
     stated = deploy.rollout.strategy if deploy.rollout else None
-    if stated == "Recreate" and workload_volumes.nodes(deploy) > 1:
+    if stated == "Recreate" and nodes(deploy) > 1:
         yield (
             "spec.deploy.rollout.strategy: replicas of several nodes (spec.deploy.parallelism.nodes) are replaced one "
             "after another, the old one first, and Recreate is not known there: remove it"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pointsman.engines import vllm_layout, vllm_sources
+from pointsman.engines.vllm_parallelism import nodes
 from pointsman.fleet.quantity import canonical
 from pointsman.fleet.workload_metadata import metadata
 
@@ -97,11 +98,6 @@ def _one_pod_refusals(deploy: Deploy) -> Iterator[str]:
             f"{at}: the engine holds a ReadWriteOncePod claim, and the Job that downloads the next model would wait "
             "for ever: write ReadWriteOnce, or set spec.deploy.cache.prefetch: false"
         )
-
-
-def nodes(deploy: Deploy) -> int:
-    """Pods of one replica."""
-    return (deploy.parallelism.nodes or 1) if deploy.parallelism else 1
 
 
 def _claim_name(meta: Meta, cache: Cache) -> str:

@@ -102,11 +102,16 @@ class Workload:
     prefetch: Prefetch | None = None
 
     @property
+    def ready(self) -> int:
+        """Replicas that are ready."""
+        return int(self.status.get("readyReplicas") or 0)
+
+    @property
     def rolled(self) -> bool:
         """Whether the live template is the one of every replica, and all are ready."""
-        updated, ready = (int(self.status.get(key) or 0) for key in ("updatedReplicas", "readyReplicas"))
+        updated = int(self.status.get("updatedReplicas") or 0)
         seen = int(self.status.get("observedGeneration") or 0) >= self.generation
-        return self.present and seen and updated == ready == self.replicas == int(self.status.get("replicas") or 0)
+        return self.present and seen and updated == self.ready == self.replicas == int(self.status.get("replicas") or 0)
 
 
 @dataclass(frozen=True, slots=True)
