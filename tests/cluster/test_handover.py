@@ -29,6 +29,7 @@ from testbed.operatorprocess import OperatorProcess, install_rbac, kubeconfig_fo
 from testbed.podservers import PodServers
 from testbed.tinymodel import TinyModel
 from testbed.waiting import until
+from testbed.watched import Watched
 
 MODEL = TinyModel("long")
 NAME = "Qwen/Qwen3-32B"
@@ -278,29 +279,6 @@ def test_no_fallback_inside_the_fence(yard: Yard) -> None:
         yard.until(lambda: yard.done(4096), 60, what="the new version")
         yard.until(lambda: yard.condition("Ready")["status"] == "True", 60)
     assert phases.seen == [""]
-
-
-class Watched:
-    """The different values that something had, one after another, for as long as the block lasts."""
-
-    def __init__(self, look: Callable[[], str]) -> None:
-        self._look, self.seen, self._ended = look, [look()], threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        self._thread.join(10)
-
-    def _watch(self) -> None:
-        while not self._ended.wait(0.05):
-            if (now := self._look()) != self.seen[-1]:
-                self.seen.append(now)
 
 
 @pytest.mark.timeout(300)

@@ -4,7 +4,7 @@ import re
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
@@ -24,6 +24,7 @@ from testbed.operatorprocess import OperatorProcess, install_rbac, kubeconfig_fo
 from testbed.podservers import PodServers
 from testbed.tinymodel import TinyModel
 from testbed.waiting import until
+from testbed.watched import Watched
 
 MODEL = TinyModel("long")
 NAME = "Qwen/Qwen3-32B"
@@ -129,29 +130,6 @@ def autoscaler(least: int, most: int) -> Object:
         "metadata": {"name": "qwen"},
         "spec": spec,
     }
-
-
-class Watched:
-    """The different values that something had, one after another, for as long as the block lasts."""
-
-    def __init__(self, look: Callable[[], object]) -> None:
-        self._look, self.seen, self._ended = look, [look()], threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        self._thread.join(10)
-
-    def _watch(self) -> None:
-        while not self._ended.wait(0.05):
-            if (now := self._look()) != self.seen[-1]:
-                self.seen.append(now)
 
 
 class Restartable(GatewayPod):

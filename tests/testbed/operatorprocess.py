@@ -71,7 +71,12 @@ class OperatorProcess:
             "--metrics-port", str(self.metrics_port), "--health-port", str(self.health_port), *self._arguments,
         ]  # fmt: skip
         self._process = subprocess.Popen(command, stdout=self._log, stderr=subprocess.STDOUT)
-        until(self.ready, 30, what="the operator's /readyz")
+        try:
+            until(self.ready, 30, what="the operator's /readyz")
+        except BaseException:
+            self._process.kill()  # nobody enters a block that would end it
+            self._process.wait()
+            raise
         return self
 
     def ready(self) -> bool:
