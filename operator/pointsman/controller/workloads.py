@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pointsman.fleet import podreport
+from pointsman.fleet.pod_times import between, moment
 from pointsman.fleet.world import Prefetch, Workload
 from pointsman.names import PROVIDER_LABEL, REVISION_ANNOTATION
 
@@ -86,12 +86,6 @@ def _prefetch(body: Json) -> Prefetch:
         job=str(body["metadata"]["name"]),
         done="Complete" in ended,
         failed="Failed" in ended,
-        seconds=_seconds(status.get("startTime"), status.get("completionTime")),
+        seconds=between(moment(status.get("startTime")), moment(status.get("completionTime"))),
         told=podreport.podless(body),
     )
-
-
-def _seconds(start: str | None, end: str | None) -> float | None:
-    if not start or not end:
-        return None
-    return max(0.0, (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())

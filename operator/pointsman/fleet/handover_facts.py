@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from pointsman.api.fields import seconds
@@ -12,6 +11,7 @@ from pointsman.fleet import workload
 from pointsman.fleet.acceptance import route_refusal
 from pointsman.fleet.chain import OUTSIDE, links
 from pointsman.fleet.conditions import message_of, status_of
+from pointsman.fleet.pod_times import between, moment
 from pointsman.fleet.podreport import PROGRESS
 from pointsman.fleet.render import RenderError, render
 from pointsman.fleet.world import Workload
@@ -226,6 +226,4 @@ def _away(world: World) -> bool:
 
 
 def _elapsed(since: str, now: str) -> float:
-    if not since:
-        return 0.0
-    return max(0.0, (datetime.fromisoformat(now) - datetime.fromisoformat(since)).total_seconds())
+    return between(moment(since), moment(now)) or 0.0

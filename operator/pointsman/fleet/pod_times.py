@@ -1,4 +1,4 @@
-"""When what happened to a Pod: how long the phases of its start took."""
+"""When what happened, and how long it took: of Pods, Jobs and conditions."""
 
 from __future__ import annotations
 

@@ -12,11 +12,11 @@ An engine that has not been ready for `idle` is left alone: it is what somebody 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from pointsman.api.fields import seconds
+from pointsman.fleet.pod_times import between, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -67,8 +67,7 @@ def ready_for(status: Mapping[str, Any], now: str) -> float:
     """Seconds since the engine was last found ready, by the provider's status; 0.0: it is not. `now` is RFC 3339."""
     for condition in status.get("conditions") or ():
         if condition.get("type") == "WorkloadReady" and condition.get("status") == "True":
-            since = datetime.fromisoformat(condition["lastTransitionTime"])
-            return max((datetime.fromisoformat(now) - since).total_seconds(), 0.0)
+            return between(moment(condition["lastTransitionTime"]), moment(now)) or 0.0
     return 0.0
 
 
